@@ -1,0 +1,24 @@
+#include "base/check.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace ringshift {
+
+namespace {
+void (*panic_dump)() = nullptr;
+}
+
+void set_panic_dump(void (*dump)()) { panic_dump = dump; }
+
+void panic(std::string_view file, int line, std::string_view message) {
+  fmt::print(stderr, "ringshift: internal failure at {}:{}: {}\n", file, line, message);
+  if (auto* dump = panic_dump) {
+    panic_dump = nullptr;
+    dump();
+  }
+  std::fflush(nullptr);
+  std::abort();
+}
+
+}  // namespace ringshift

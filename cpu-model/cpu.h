@@ -1,0 +1,80 @@
+// Cpu: a virtual CPU as the system semantics see it: its state, and what it reaches.
+//
+// The functions of this folder (paging, segmentation, exceptions, far transfers, ...) take a Cpu&; interp and
+// the translator's helpers call the same ones, so that each rule of the manual stands once.
+#pragma once
+
+#include <vector>
+
+#include "base/trace.h"
+#include "cpu-model/cpu_io.h"
+#include "cpu-model/cpuid.h"
+#include "cpu-model/fault.h"
+#include "cpu-model/run_control.h"
+#include "cpu-model/tlb.h"
+#include "cpu-model/vcpu_state.h"
+#include "memory/physical_map.h"
+
+namespace ringshift {
+
+// Told when address translation changes, so that an engine can drop what it derived (links between pages,
+// windows). Called on the vCPU's thread, after the Tlb was flushed.
+class MmuObserver {
+ public:
+  virtual void on_flush_all() = 0;            // CR0.PG/WP, CR4.PSE/PAE/PGE, A20, EFER.NXE, physical map
+  virtual void on_flush_address_space() = 0;  // MOV CR3: all but global pages
+  virtual void on_flush_page(Gva gva) = 0;    // INVLPG
+
+ protected:
+  ~MmuObserver() = default;
+};
+
+// One step of the way to a triple fault, for the report (cpu-model/triple_fault.h).
+struct DeliveredFault {
+  Fault fault;
+  u32 eip;
+  u16 cs;
+  u8 cpl;
+};
+
+struct Cpu : PhysicalMapListener {
+  Cpu(PhysicalMap& physical, const CpuidTable& cpuid_table, RunControl& run_control, Tracer& tracer);
+  Cpu(const Cpu&) = delete;
+  ~Cpu();
+
+  VcpuState state{};
+  PhysicalMap& phys;
+  const CpuidTable& cpuid;
+  RunControl& control;
+  Tracer& trace;
+  CpuIo* io = nullptr;  // set for the length of ExecutionEngine::run
+  Tlb tlb;
+  MmuObserver* observer = nullptr;
+  // Exceptions raised while one was being delivered; emptied when a delivery ends well.
+  std::vector<DeliveredFault> fault_chain;
+  // Exceptions delivered, by vector (-stats).
+  u64 delivered[256] = {};
+
+  bool protected_mode() const { return (state.cr0 & kCr0Pe) != 0; }
+  bool v86() const { return (state.rflags & kFlagVm) != 0 && protected_mode(); }
+  // Real-address or virtual-8086 mode: selectors are paragraph numbers.
+  bool real_segments() const { return !protected_mode() || v86(); }
+  bool paging() const { return (state.cr0 & kCr0Pg) != 0; }
+  bool user() const { return state.cpl == 3; }
+  // The code segment's D and the stack segment's B bits.
+  bool code32() const { return (state.segment(Seg::cs).attributes & kSegBig) != 0; }
+  bool stack32() const { return (state.segment(Seg::ss).attributes & kSegBig) != 0; }
+  unsigned iopl() const { return (state.rflags >> 12) & 3; }
+  Gpa a20(Gpa gpa) const { return state.a20_masked ? gpa & ~(Gpa{1} << 20) : gpa; }
+
+  // Flush the Tlb and tell the observer.
+  void flush_all();
+  void flush_address_space();
+  void flush_page(Gva gva);
+
+  // PhysicalMapListener: a page's kind or attributes changed.
+  void on_write(Gpa, u32) override {}
+  void on_page_changed(Gpa page) override;
+};
+
+}  // namespace ringshift

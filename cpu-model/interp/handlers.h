@@ -1,0 +1,38 @@
+// The table from mnemonic to handler; each family of instructions registers its own.
+//
+// A handler executes one instruction. EIP has been moved past it already. It may change state in any order
+// and still fail: the interpreter puts general registers, EIP and EFLAGS back when a Fault comes out, and
+// only those, so memory, segment and x87/SSE state must change last, after all that can fault. Handlers that
+// make partial progress (REP) commit it themselves and ask for another round with Repeat.
+#pragma once
+
+#include "cpu-model/cpu.h"
+#include "cpu-model/fault.h"
+#include "cpu-model/instruction.h"
+
+namespace ringshift {
+
+using Handler = Outcome<> (*)(Cpu& cpu, const Instruction& insn);
+
+// Indexed by ZydisMnemonic; kHandlerCount entries. Null: #UD.
+inline constexpr unsigned kHandlerCount = 2048;
+struct HandlerTable {
+  Handler by_mnemonic[kHandlerCount] = {};
+  void set(unsigned mnemonic, Handler handler) { by_mnemonic[mnemonic] = handler; }
+};
+
+// Each in interp/<family>.cpp.
+void register_integer(
+    HandlerTable& table);  // ADD..CMP, INC, NEG, TEST, MOV, LEA, XCHG, CMPXCHG(8B), CMOV, SET, BSWAP...
+void register_shifts(HandlerTable& table);        // SHL..RCR, SHLD, SHRD, BT*, BSF, BSR, POPCNT
+void register_multiply(HandlerTable& table);      // MUL, IMUL, DIV, IDIV, CBW.., BCD
+void register_stack(HandlerTable& table);         // PUSH*, POP*, ENTER, LEAVE
+void register_control_flow(HandlerTable& table);  // Jcc, JMP, CALL, RET, LOOP, INT, IRET, SYSENTER, BOUND
+void register_strings(HandlerTable& table);       // MOVS.. with REP, INS, OUTS, XLAT
+void register_system(HandlerTable& table);        // segments, CRs, LGDT.., IN, OUT, HLT, CPUID, MSR, flags
+void register_x87(HandlerTable& table);
+void register_sse(HandlerTable& table);  // MMX, SSE to SSE4.2, AES, FXSAVE, LDMXCSR, prefetch, fences
+
+const HandlerTable& handler_table();
+
+}  // namespace ringshift

@@ -1,0 +1,15 @@
+// RDMSR and WRMSR. An unknown register is #GP, logged once.
+#pragma once
+
+#include "cpu-model/cpu.h"
+
+namespace ringshift {
+
+Outcome<u64> read_msr(Cpu& cpu, u32 index);
+Outcome<> write_msr(Cpu& cpu, u32 index, u64 value);
+// RDTSC, with CR4.TSD's check.
+Outcome<u64> read_tsc(Cpu& cpu);
+// CPUID with the bits that follow state (APIC enabled).
+CpuidRegisters execute_cpuid(const Cpu& cpu, u32 leaf, u32 subleaf);
+
+}  // namespace ringshift

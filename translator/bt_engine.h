@@ -1,0 +1,37 @@
+// BtEngine: the binary-translation engine (-engine bt).
+#pragma once
+
+#include <memory>
+
+#include "cpu-model/cpu.h"
+#include "cpu-model/execution_engine.h"
+
+namespace ringshift {
+
+struct BtOptions {
+  enum class Memory { soft, window, automatic };
+  Memory memory = Memory::automatic;
+  u64 cache_bytes = u64{32} << 20;  // of translated code
+  bool verify = false;              // run each block by interp too, and compare
+};
+
+class BtEngine final : public ExecutionEngine {
+ public:
+  // cpu must outlive the engine. Fails where the host can't give what it needs (memfd, executable mappings).
+  static Result<std::unique_ptr<BtEngine>> create(Cpu& cpu, const BtOptions& options);
+  ~BtEngine() override;
+
+  ExitReason run(CpuIo& io) override;
+  void request_exit() override;
+  void save(VcpuState& state) const override;
+  void restore(const VcpuState& state) override;
+  EngineCapabilities capabilities() const override;
+  void report(StatsSink& sink) const override;
+
+ private:
+  class Impl;
+  explicit BtEngine(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ringshift
