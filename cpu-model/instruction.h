@@ -1,6 +1,7 @@
 // Instruction: one decoded guest instruction, compact, as interp and the translator share it.
 #pragma once
 
+#include <memory>
 #include <span>
 
 #include "base/types.h"
@@ -55,9 +56,11 @@ struct Instruction {
   u8 operand_size = 4;  // effective: 2 or 4 bytes
   u8 address_size = 4;  // effective: 2 or 4 bytes
   bool has_modrm = false;
-  u8 modrm = 0;          // mod, reg, rm as encoded
-  u8 prefix_length = 0;  // bytes of legacy prefixes
-  u8 operand_count = 0;  // visible operands
+  u8 modrm_offset = 0;      // of the ModRM byte in bytes[], if has_modrm
+  u8 immediate_offset = 0;  // of the first immediate in bytes[]; 0: none
+  u8 modrm = 0;             // mod, reg, rm as encoded
+  u8 prefix_length = 0;     // bytes of legacy prefixes
+  u8 operand_count = 0;     // visible operands
   Operand operands[4];
 
   // Effective address: segment:[base + index * scale + displacement], wrapping at address_size.
@@ -101,11 +104,13 @@ class CpuidTable;
 class Decoder {
  public:
   explicit Decoder(const CpuidTable& cpuid);
+  ~Decoder();
   DecodeStatus decode(std::span<const u8> bytes, CodeMode mode, Instruction& out) const;
 
  private:
-  bool supported(u16 isa_set) const;
-  bool isa_[512] = {};
+  struct Modes;  // a ZydisDecoder for each CodeMode
+  std::unique_ptr<Modes> modes_;
+  bool isa_[512] = {};  // ZydisISASet that the CPU has
 };
 
 }  // namespace ringshift
