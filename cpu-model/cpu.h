@@ -37,6 +37,15 @@ struct DeliveredFault {
   u8 cpl;
 };
 
+// What a faulting instruction goes back to. Interpreter::step fills it before a handler runs; REP
+// instructions move it forward with what they have committed (interp/handlers.h).
+struct RestartPoint {
+  u64 gpr[8];
+  u64 rip;
+  u64 rflags;
+  bool again;  // the handler is unfinished and wants another round; nothing is retired yet
+};
+
 struct Cpu : PhysicalMapListener {
   Cpu(PhysicalMap& physical, const CpuidTable& cpuid_table, RunControl& run_control, Tracer& tracer);
   Cpu(const Cpu&) = delete;
@@ -50,6 +59,7 @@ struct Cpu : PhysicalMapListener {
   CpuIo* io = nullptr;  // set for the length of ExecutionEngine::run
   Tlb tlb;
   MmuObserver* observer = nullptr;
+  RestartPoint restart{};
   // Exceptions raised while one was being delivered; emptied when a delivery ends well.
   std::vector<DeliveredFault> fault_chain;
   // Exceptions delivered, by vector (-stats).

@@ -3,7 +3,7 @@
 // A handler executes one instruction. EIP has been moved past it already. It may change state in any order
 // and still fail: the interpreter puts general registers, EIP and EFLAGS back when a Fault comes out, and
 // only those, so memory, segment and x87/SSE state must change last, after all that can fault. Handlers that
-// make partial progress (REP) commit it themselves and ask for another round with Repeat.
+// make partial progress (REP) commit it with commit_progress() and end an unfinished round with repeat().
 #pragma once
 
 #include "cpu-model/cpu.h"
@@ -20,6 +20,22 @@ struct HandlerTable {
   Handler by_mnemonic[kHandlerCount] = {};
   void set(unsigned mnemonic, Handler handler) { by_mnemonic[mnemonic] = handler; }
 };
+
+// REP instructions. After each element (or run of elements) that is done for good, registers included,
+// commit_progress() makes the registers as they now are what a later Fault goes back to.
+inline void commit_progress(Cpu& cpu) {
+  for (unsigned i = 0; i < 8; ++i) cpu.restart.gpr[i] = cpu.state.gpr[i];
+  cpu.restart.rflags = cpu.state.rflags;
+}
+// `return repeat(cpu);` ends a round with elements left: the same instruction is executed again, after events
+// were looked at. Registers must be those of the progress made.
+inline Outcome<> repeat(Cpu& cpu) {
+  cpu.state.rip = cpu.restart.rip;
+  cpu.restart.again = true;
+  return {};
+}
+// How many elements one round may do: one under single-step, which traps after each (SDM vol. 3B 17.3.1.4).
+inline u32 elements_per_round(const Cpu& cpu) { return (cpu.state.rflags & kFlagTf) != 0 ? 1 : 4096; }
 
 // Each in interp/<family>.cpp.
 void register_integer(
