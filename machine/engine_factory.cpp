@@ -1,0 +1,34 @@
+// Choice of the execution engine.
+#include "machine/engine_factory.h"
+
+#include "cpu-model/interp/interpreter.h"
+#include "translator/bt_engine.h"
+
+namespace ringshift {
+
+namespace {
+Result<std::unique_ptr<ExecutionEngine>> make_bt(const MachineConfig& config, Cpu& cpu) {
+  BtOptions options;
+  switch (config.bt_memory) {
+    case BtMemory::soft:
+      options.memory = BtOptions::Memory::soft;
+      break;
+    case BtMemory::window:
+      options.memory = BtOptions::Memory::window;
+      break;
+    case BtMemory::automatic:
+      options.memory = BtOptions::Memory::automatic;
+      break;
+  }
+  if (config.bt_cache_bytes != 0) options.cache_bytes = config.bt_cache_bytes;
+  options.verify = config.bt_verify;
+  return RS_TRY(BtEngine::create(cpu, options));
+}
+}  // namespace
+
+Result<std::unique_ptr<ExecutionEngine>> make_engine(const MachineConfig& config, Cpu& cpu) {
+  if (config.engine == EngineKind::bt) return make_bt(config, cpu);
+  return std::make_unique<Interpreter>(cpu);
+}
+
+}  // namespace ringshift
