@@ -4,6 +4,7 @@
 // the translator's helpers call the same ones, so that each rule of the manual stands once.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "base/trace.h"
@@ -16,6 +17,8 @@
 #include "memory/physical_map.h"
 
 namespace ringshift {
+
+class HostCode;
 
 // Told when address translation changes, so that an engine can drop what it derived (links between pages,
 // windows). Called on the vCPU's thread, after the Tlb was flushed.
@@ -60,10 +63,14 @@ struct Cpu : PhysicalMapListener {
   Tlb tlb;
   MmuObserver* observer = nullptr;
   RestartPoint restart{};
+  // interp's executor of x87 and SSE instructions; made when first needed.
+  std::shared_ptr<HostCode> host_code;
   // Exceptions raised while one was being delivered; emptied when a delivery ends well.
   std::vector<DeliveredFault> fault_chain;
   // Exceptions delivered, by vector (-stats).
   u64 delivered[256] = {};
+  // Unknown MSRs that the guest tried, so that each is logged once (cpu-model/msr.cpp; bounded there).
+  std::vector<u32> unknown_msrs;
 
   bool protected_mode() const { return (state.cr0 & kCr0Pe) != 0; }
   bool v86() const { return (state.rflags & kFlagVm) != 0 && protected_mode(); }
