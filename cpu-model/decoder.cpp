@@ -247,6 +247,7 @@ void fill(const ZydisDecodedInstruction& zydis, const ZydisDecodedOperand* opera
   if (zydis.cpu_flags != nullptr) {
     const ZydisAccessedFlags& flags = *zydis.cpu_flags;
     insn.flags_read = static_cast<u32>(flags.tested);
+    insn.flags_undefined = static_cast<u32>(flags.undefined);
     insn.flags_written = static_cast<u32>(flags.modified | flags.set_0 | flags.set_1 | flags.undefined);
   }
   std::copy_n(bytes, zydis.length, insn.bytes);

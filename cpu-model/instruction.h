@@ -72,9 +72,10 @@ struct Instruction {
   u32 immediate = 0;  // sign-extended to 32 bits where the instruction does so
   u32 immediate2 = 0;
 
-  u32 flags_read = 0;     // EFLAGS bits tested
-  u32 flags_written = 0;  // EFLAGS bits modified, set, cleared or left undefined (may be conditional)
-  u16 isa_set = 0;        // ZydisISASet
+  u32 flags_read = 0;       // EFLAGS bits tested
+  u32 flags_written = 0;    // EFLAGS bits modified, set, cleared or left undefined (may be conditional)
+  u32 flags_undefined = 0;  // the part of flags_written that the manual leaves undefined
+  u16 isa_set = 0;          // ZydisISASet
   u8 bytes[15] = {};
 
   bool has_prefix(InstructionPrefix p) const { return (prefixes & p) != 0; }
