@@ -86,6 +86,7 @@ class Clock {
   void rearmed(u64 old_next);
   TimeSource& source_;
   std::vector<Timer*> timers_;  // few: scanned
+  bool running_ = false;        // in run_due(), which tells of a new deadline once, at its end
   std::function<void(u64)> deadline_changed_;
 };
 
