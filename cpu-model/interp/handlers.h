@@ -38,14 +38,18 @@ inline Outcome<> repeat(Cpu& cpu) {
 inline u32 elements_per_round(const Cpu& cpu) { return (cpu.state.rflags & kFlagTf) != 0 ? 1 : 4096; }
 
 // Each in interp/<family>.cpp.
-void register_integer(
-    HandlerTable& table);  // ADD..CMP, INC, NEG, TEST, MOV, LEA, XCHG, CMPXCHG(8B), CMOV, SET, BSWAP...
+void register_integer(HandlerTable& table);       // ADD..CMP, TEST, INC, DEC, NEG, NOT
+void register_moves(HandlerTable& table);         // MOV, MOVZX, LEA, CMOV, SET, BSWAP, MOVBE, NOP
+void register_exchanges(HandlerTable& table);     // XCHG, XADD, CMPXCHG, CMPXCHG8B
+void register_flags(HandlerTable& table);         // LAHF, SAHF, CLC .. STI, PUSHF, POPF
 void register_shifts(HandlerTable& table);        // SHL..RCR, SHLD, SHRD, BT*, BSF, BSR, POPCNT
 void register_multiply(HandlerTable& table);      // MUL, IMUL, DIV, IDIV, CBW.., BCD
 void register_stack(HandlerTable& table);         // PUSH*, POP*, ENTER, LEAVE
 void register_control_flow(HandlerTable& table);  // Jcc, JMP, CALL, RET, LOOP, INT, IRET, SYSENTER, BOUND
 void register_strings(HandlerTable& table);       // MOVS.. with REP, INS, OUTS, XLAT
-void register_system(HandlerTable& table);        // segments, CRs, LGDT.., IN, OUT, HLT, CPUID, MSR, flags
+void register_system(HandlerTable& table);        // CRs, DRs, LGDT.., HLT, CPUID, MSR
+void register_segments(HandlerTable& table);  // MOV/LxS of segment registers, LLDT, LTR, LAR, VERR, ARPL..
+void register_port_io(HandlerTable& table);   // IN, OUT
 void register_x87(HandlerTable& table);
 void register_sse(HandlerTable& table);  // MMX, SSE to SSE4.2, AES, FXSAVE, LDMXCSR, prefetch, fences
 
