@@ -21,8 +21,13 @@ void Cpu::flush_address_space() {
 }
 
 void Cpu::flush_page(Gva gva) {
-  tlb.flush_page(gva);
-  if (observer != nullptr) observer->on_flush_page(gva);
+  const bool large = tlb.flush_page(gva);
+  if (observer == nullptr) return;
+  // Of a large page the observer may hold any part.
+  if (large)
+    observer->on_flush_all();
+  else
+    observer->on_flush_page(gva);
 }
 
 void Cpu::on_page_changed(Gpa page) { tlb.flush_physical(page); }

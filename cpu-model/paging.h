@@ -11,7 +11,8 @@ struct PageTranslation {
   Gpa gpa;        // of the byte asked for, A20 applied
   bool writable;  // a write with the same privilege would be allowed, and D is set already
   bool global;
-  bool large;  // from a 2 or 4 MiB page
+  bool large;       // from a 2 or 4 MiB page
+  bool executable;  // a fetch with the same privilege would be allowed (NX)
 };
 
 // Walks the guest's page tables for one byte; sets A, and D for a write, with atomic updates of the entries.

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 
 #include "base/types.h"
 
@@ -19,10 +20,15 @@ struct TlbEntry {
   u32 write_tag;
   u64 addend;  // host address of the page, less its gva
   u32 fetch_tag;
-  u32 global;  // 1: survives MOV CR3 under CR4.PGE
+  u32 global;  // kTlbGlobal, kTlbWritable
   Gpa page;    // guest-physical page
 };
 static_assert(sizeof(TlbEntry) == 32);
+
+// Bits of TlbEntry::global. The second lets the slow path skip the walk where only the page's attributes, not
+// the page tables, forbid a plain store.
+inline constexpr u32 kTlbGlobal = 1u << 0;    // survives MOV CR3 under CR4.PGE
+inline constexpr u32 kTlbWritable = 1u << 1;  // the page tables allow writes, and D is set
 
 class Tlb {
  public:
@@ -30,15 +36,19 @@ class Tlb {
   static constexpr u32 kInvalid = 1;  // no page-aligned address equals it
   using Table = std::array<TlbEntry, kEntries>;
 
-  Tlb() { flush_all(); }
+  Tlb();
 
   static unsigned index(Gva gva) { return (gva >> kPageShift) % kEntries; }
-  TlbEntry& entry(Gva gva, bool user) { return tables_[user ? 1 : 0][index(gva)]; }
+  const TlbEntry& entry(Gva gva, bool user) const { return tables_[user ? 1 : 0][index(gva)]; }
   Table& table(bool user) { return tables_[user ? 1 : 0]; }
+
+  // The only way in. large: the page is part of a 2 or 4 MiB one.
+  const TlbEntry& fill(Gva gva, bool user, const TlbEntry& entry, bool large);
 
   void flush_all();
   void flush_non_global();
-  void flush_page(Gva gva);
+  // INVLPG. Drops all of a large page; then true.
+  bool flush_page(Gva gva);
   // Drops every entry that maps this guest-physical page.
   void flush_physical(Gpa page);
 
@@ -51,7 +61,18 @@ class Tlb {
   Counters counters;
 
  private:
+  // Entries are flushed by groups, and groups that nothing was put into are passed over.
+  static constexpr unsigned kGroup = kEntries / 32;
+  static constexpr u32 kNoFrame = ~u32{0};
+  void drop(unsigned user, unsigned index);
+
   alignas(64) std::array<Table, 2> tables_;
+  // Page numbers of entries, close together, so that flush_physical reads 8 KiB and not 64.
+  alignas(64) std::array<std::array<u32, kEntries>, 2> frames_;
+  std::array<u32, 2> used_{};   // groups with entries
+  std::array<u32, 2> local_{};  // groups with entries that aren't global
+  // 4 MiB regions of linear addresses that entries of large pages were put into.
+  std::bitset<1024> large_;
 };
 
 }  // namespace ringshift
