@@ -1,0 +1,87 @@
+// What x87, MMX and SSE instructions share.
+#include "cpu-model/interp/fpu.h"
+
+#include "cpu-model/effective_address.h"
+#include "cpu-model/interp/alu.h"
+#include "cpu-model/segmentation.h"
+
+namespace ringshift {
+
+Outcome<> require_x87(const Cpu& cpu) {
+  if ((cpu.state.cr0 & (kCr0Em | kCr0Ts)) != 0) [[unlikely]]
+    return raise(Fault::nm());
+  return {};
+}
+
+Outcome<> require_x87_waiting(Cpu& cpu) {
+  RS_TRY(require_x87(cpu));
+  if (!x87_pending(cpu.state.fx)) [[likely]]
+    return {};
+  if ((cpu.state.cr0 & kCr0Ne) != 0) return raise(Fault::mf());
+  settle_x87(cpu);
+  return {};
+}
+
+Outcome<> require_mmx(Cpu& cpu) {
+  if ((cpu.state.cr0 & kCr0Em) != 0) return raise(Fault::ud());
+  return require_x87_waiting(cpu);
+}
+
+Outcome<> require_sse(const Cpu& cpu) {
+  if ((cpu.state.cr0 & kCr0Em) != 0 || (cpu.state.cr4 & kCr4OsFxsr) == 0) return raise(Fault::ud());
+  if ((cpu.state.cr0 & kCr0Ts) != 0) return raise(Fault::nm());
+  return {};
+}
+
+void settle_x87(Cpu& cpu) {
+  FxState& fx = cpu.state.fx;
+  fx_put<u16>(fx, kFxFsw, with_summary(fx_fsw(fx), fx_fcw(fx)));
+  const bool ferr = x87_pending(fx) && (cpu.state.cr0 & kCr0Ne) == 0;
+  if (ferr == (cpu.state.ferr_pending != 0)) [[likely]]
+    return;
+  cpu.state.ferr_pending = ferr ? 1 : 0;
+  if (cpu.io != nullptr) cpu.io->set_ferr(ferr);
+}
+
+void load_context(const Cpu& cpu, HostContext& context) {
+  for (unsigned i = 0; i < 8; ++i) context.gpr[i] = cpu.state.reg32(i);
+  context.flags_image = image_of_flags(cpu.state.rflags);
+}
+
+void commit_registers(Cpu& cpu, const HostContext& context) {
+  for (unsigned i = 0; i < 8; ++i) cpu.state.set_reg32(i, context.gpr[i]);
+  set_flags(cpu.state, static_cast<FlagsImage>(context.flags_image));
+}
+
+void run_on_host(Cpu& cpu, const Instruction& insn, HostContext& context) {
+  if (cpu.host_code == nullptr) [[unlikely]]
+    cpu.host_code = std::make_shared<HostCode>();
+  cpu.host_code->run(insn, context);
+}
+
+Outcome<Gva> data_address(Cpu& cpu, const Instruction& insn, u32 size, AccessKind kind, bool aligned) {
+  const Gva gva = RS_TRY(linear_address(cpu, insn.segment, effective_address(cpu.state, insn), size, kind));
+  if (aligned && (gva & 15) != 0) return raise(Fault::gp());
+  RS_TRY(check_alignment(cpu, gva, size));
+  return gva;
+}
+
+Outcome<> read_data(Cpu& cpu, Gva gva, void* out, u32 size) {
+  const TlbEntry& entry = cpu.tlb.entry(gva, cpu.user());
+  if (entry.read_tag == (gva & ~kPageOffsetMask) && (gva & kPageOffsetMask) + size <= kPageSize) [[likely]] {
+    std::memcpy(out, reinterpret_cast<const void*>(entry.addend + gva), size);
+    return {};
+  }
+  return read_linear_slow(cpu, gva, out, size, cpu.user());
+}
+
+Outcome<> write_data(Cpu& cpu, Gva gva, const void* data, u32 size) {
+  const TlbEntry& entry = cpu.tlb.entry(gva, cpu.user());
+  if (entry.write_tag == (gva & ~kPageOffsetMask) && (gva & kPageOffsetMask) + size <= kPageSize) [[likely]] {
+    std::memcpy(reinterpret_cast<void*>(entry.addend + gva), data, size);
+    return {};
+  }
+  return write_linear_slow(cpu, gva, data, size, cpu.user());
+}
+
+}  // namespace ringshift
