@@ -6,10 +6,9 @@
 #include "cpu-model/cpu.h"
 #include "cpu-model/execution_engine.h"
 #include "cpu-model/instruction.h"
+#include "cpu-model/interp/decode_cache.h"
 
 namespace ringshift {
-
-class DecodeCache;
 
 class Interpreter final : public ExecutionEngine {
  public:
@@ -23,19 +22,38 @@ class Interpreter final : public ExecutionEngine {
   EngineCapabilities capabilities() const override;
   void report(StatsSink& sink) const override;
 
-  // Executes the instruction at CS:EIP, faults delivered; events aren't looked at, the interrupt shadow ends
-  // as it would. cpu.io must be set. `cached`: through the decode cache (the interpreter as an engine), or
-  // decoding afresh (fallback of another engine, whose pages should carry no interp attribute).
-  // Returns true if the instruction completed without a fault.
+  // Executes the instruction at CS:EIP, faults and debug traps delivered; events aren't looked at, the
+  // interrupt shadow ends as it would. cpu.io must be set. `cached`: through the decode cache (the
+  // interpreter as an engine), or decoding afresh (fallback of another engine, whose pages should carry no
+  // interp attribute). Returns true if the instruction completed, or a REP made progress, without a fault.
   bool step(bool cached);
   // Instructions that step(false) executed, by mnemonic (a translator's fallbacks), for -stats.
   const u64* fallbacks() const { return fallbacks_.get(); }
 
  private:
+  // What one handler came to.
+  enum class Progress { faulted, unfinished, retired };
+
+  ExitReason loop(CpuIo& io);
+  void attend(CpuIo& io);
+  bool careful_step(bool cached);
+  bool deliver_instruction_breakpoint();
+  void deliver_debug_traps(const DecodedInstruction& decoded, bool single_step);
+  const DecodedInstruction* find_cached();
+  Outcome<const DecodedInstruction*> fetch(bool cached);
+  Outcome<> decode(Gva gva, CodeMode mode, DecodedInstruction& out);
+  const DecodedInstruction* keep(Gva gva, const DecodedInstruction& decoded);
+  Progress execute(const DecodedInstruction& decoded);
+  void raise_fault(const Fault& fault);
+  void trace_instruction(const Instruction& insn);
+
   Cpu& cpu_;
   Decoder decoder_;
-  std::unique_ptr<DecodeCache> cache_;
+  const HandlerTable& handlers_;
+  DecodeCache cache_;
   std::unique_ptr<u64[]> fallbacks_;
+  DecodedInstruction scratch_{};
+  bool tracing_ = false;
 };
 
 }  // namespace ringshift
