@@ -118,6 +118,7 @@ void PitCounter::load(u16 value, u64 now) {
     return;
   }
   if (periodic(mode_) && !first && running_) {  // Used from the next period on.
+    start_ += (now - start_) / initial_ * initial_;
     waiting_ = count;
     return;
   }
@@ -131,9 +132,7 @@ void PitCounter::load(u16 value, u64 now) {
 
 void PitCounter::advance(u64 now) {
   if (waiting_ == 0 || !periodic(mode_) || !running_) return;
-  const u64 passed = now - start_;
-  // The period in which the count was written isn't known here: callers advance at every access, so it is the
-  // one that lasts until the next multiple.
+  const u64 passed = now - start_;  // load() moved start_ to the period in which the count was written.
   if (passed < initial_) return;
   start_ += passed - passed % initial_;
   initial_ = waiting_;

@@ -112,6 +112,9 @@ u8 Uart16550::read_data() {
 }
 
 void Uart16550::transmit(u8 byte) {
+  // The request falls and rises again, so that an edge-triggered controller sees one for each byte.
+  thre_pending_ = false;
+  update_interrupt();
   if (loopback()) {
     push(byte);
   } else {
