@@ -1,0 +1,55 @@
+// EngineRunner: runs user-level code under an ExecutionEngine, in a machine that is nothing but RAM.
+#pragma once
+
+#include <memory>
+
+#include "base/trace.h"
+#include "cpu-model/cpu.h"
+#include "cpu-model/cpuid.h"
+#include "cpu-model/execution_engine.h"
+#include "memory/guest_memory.h"
+#include "memory/physical_map.h"
+#include "tests/differential/engine_factory.h"
+#include "tests/differential/flat_machine.h"
+
+namespace ringshift::differential {
+
+class EngineRunner final : public Runner, private CpuIo {
+ public:
+  static Result<std::unique_ptr<EngineRunner>> create(const EngineFactory& factory, bool low_arena);
+
+  void write(u32 address, std::span<const u8> bytes) override;
+  const u8* arena(ArenaIndex index) const override;
+  RunResult run(const UserState& state) override;
+
+ private:
+  EngineRunner(GuestMemory memory, CpuidTable cpuid);
+  void build_tables(bool low_arena);
+  void map_page(u32 linear, u64 physical, u64 flags);
+  void put(u64 physical, const void* data, u32 size);
+  void put64(u64 physical, u64 value) { put(physical, &value, sizeof value); }
+  void prepare_base_state();
+  RunResult read_stop(const VcpuState& state) const;
+
+  u32 port_in(u16, unsigned) override { return ~0u; }
+  void port_out(u16, unsigned, u32) override {}
+  u64 mmio_read(Gpa, unsigned) override { return ~u64{0}; }
+  void mmio_write(Gpa, unsigned, u64) override {}
+  int acknowledge_interrupt() override { return -1; }
+  u64 read_tsc() override { return 0; }
+  void service(u32) override {}
+  void apic_base_changed(u64) override {}
+  void set_ferr(bool) override {}
+
+  GuestMemory memory_;
+  PhysicalMap physical_;
+  CpuidTable cpuid_;
+  RunControl control_;
+  Tracer tracer_;
+  Cpu cpu_;
+  std::unique_ptr<ExecutionEngine> engine_;
+  VcpuState base_{};
+  u64 next_table_;
+};
+
+}  // namespace ringshift::differential

@@ -1,0 +1,198 @@
+// Generator: sequences of drawn instructions and of templates for what random bytes rarely hit.
+#include "tests/differential/generator.h"
+
+#include <cstring>
+#include <initializer_list>
+
+#include "tests/differential/random_values.h"
+
+namespace ringshift::differential {
+
+namespace {
+
+Item raw(std::initializer_list<u8> bytes) { return Item{.bytes = bytes}; }
+
+Item& append32(Item& item, u32 value) {
+  for (unsigned i = 0; i < 4; ++i) item.bytes.push_back(static_cast<u8>(value >> (8 * i)));
+  return item;
+}
+
+Item with32(std::initializer_list<u8> bytes, u32 value) {
+  Item item = raw(bytes);
+  return append32(item, value);
+}
+
+Item branch(std::initializer_list<u8> bytes, Item::Fix fix, u8 offset, u32 target) {
+  Item item = raw(bytes);
+  item.fix = fix;
+  item.fix_offset = offset;
+  item.target = target;
+  return item;
+}
+
+u32 data_address(Random& random, u32 alignment) {
+  return kArenas[kData].base + random.below(kArenas[kData].size() - 600) / alignment * alignment;
+}
+
+// MOV DWORD [address], 0 for each: FIP, FCS, FDP, FDS and FOP differ by design.
+void clear_words(Item& item, u32 address, std::initializer_list<u32> offsets) {
+  for (const u32 offset : offsets) {
+    item.bytes.insert(item.bytes.end(), {0xc7, 0x05});
+    append32(item, address + offset);
+    append32(item, 0);
+  }
+}
+
+Item store_environment(Random& random) {
+  const u32 kind = random.below(3);
+  const u32 address = data_address(random, kind == 2 ? 16 : 1);
+  Item item;
+  if (kind == 0) {  // FNSTENV
+    item = with32({0xd9, 0x35}, address);
+    clear_words(item, address, {12, 16, 20, 24});
+  } else if (kind == 1) {  // FNSAVE
+    item = with32({0xdd, 0x35}, address);
+    clear_words(item, address, {12, 16, 20, 24});
+  } else {  // FXSAVE; MXCSR_MASK is the CPU's own
+    item = with32({0x0f, 0xae, 0x05}, address);
+    clear_words(item, address, {6, 8, 12, 16, 20, 28});
+  }
+  return item;
+}
+
+}  // namespace
+
+void Generator::append_loop(Random& random, RegisterKnowledge& knowledge, std::vector<Item>& items) const {
+  items.push_back(with32({0xb9}, 1 + random.below(random.chance(20) ? 40 : 6)));  // MOV ECX, n
+  knowledge.small |= 2;
+  const u32 head = static_cast<u32>(items.size());
+  for (u32 i = 1 + random.below(4); i > 0; --i)
+    items.push_back(source_.draw(random, knowledge, InstructionSource::Limits::loop_body, low_arena_));
+  switch (random.below(4)) {
+    case 0:
+      items.push_back(raw({0x49}));                                       // DEC ECX
+      items.push_back(branch({0x75, 0}, Item::Fix::relative8, 1, head));  // JNZ
+      break;
+    case 1:
+      items.push_back(raw({0x83, 0xe9, 0x01}));  // SUB ECX, 1
+      items.push_back(branch({0x0f, 0x85, 0, 0, 0, 0}, Item::Fix::relative32, 2, head));
+      break;
+    case 2:
+      items.push_back(branch({0xe2, 0}, Item::Fix::relative8, 1, head));  // LOOP
+      break;
+    default:
+      items.push_back(branch({static_cast<u8>(0xe0 + random.below(2)), 0}, Item::Fix::relative8, 1, head));
+  }
+}
+
+void Generator::append_template(Random& random, RegisterKnowledge& knowledge,
+                                std::vector<Item>& items) const {
+  const u32 next = static_cast<u32>(items.size());
+  const u32 ahead = random.below(3);
+  const u8 reg = static_cast<u8>(random.pick<int, 7>({0, 1, 2, 3, 5, 6, 7}));
+  switch (random.below(12)) {
+    case 0:
+    case 1:
+    case 2:  // MOV reg, pointer
+      items.push_back(
+          with32({static_cast<u8>(0xb8 + reg)}, data_address(random, random.chance(70) ? 16 : 1)));
+      knowledge.pointers |= static_cast<u8>(1u << reg);
+      break;
+    case 3:  // MOV ECX, n; REP of a string instruction
+      items.push_back(with32({0xb9}, random.below(random.chance(10) ? 9000 : 40)));
+      items.push_back(raw({random.chance(20) ? u8{0xfd} : u8{0xfc}}));
+      items.push_back(
+          raw({random.chance(50) ? u8{0xf2} : u8{0xf3},
+               random.pick<u8, 10>({0xa4, 0xa5, 0xa6, 0xa7, 0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf})}));
+      knowledge.small |= 2;
+      break;
+    case 4:  // PUSH image; POPF without TF
+      items.push_back(with32({0x68}, random.next32() & ~0x100u & (random.chance(90) ? ~0x40000u : ~0u)));
+      items.push_back(raw({0x9d}));
+      break;
+    case 5:  // CALL over something, which RETs
+      items.push_back(branch({0xe8, 0, 0, 0, 0}, Item::Fix::relative32, 1, next + 2));
+      items.push_back(branch({0xeb, 0}, Item::Fix::relative8, 1, next + 4));
+      items.push_back(source_.draw(random, knowledge, InstructionSource::Limits::loop_body, low_arena_));
+      items.push_back(random.chance(70) ? raw({0xc3}) : raw({0xc2, 4, 0}));
+      break;
+    case 6:  // PUSH target; RET
+      items.push_back(branch({0x68, 0, 0, 0, 0}, Item::Fix::absolute32, 1, next + 2 + ahead));
+      items.push_back(raw({0xc3}));
+      break;
+    case 7:  // MOV reg, target; JMP or CALL reg
+      items.push_back(
+          branch({static_cast<u8>(0xb8 + reg), 0, 0, 0, 0}, Item::Fix::absolute32, 1, next + 2 + ahead));
+      items.push_back(raw({0xff, static_cast<u8>((random.chance(50) ? 0xe0 : 0xd0) + reg)}));
+      knowledge.pointers &= static_cast<u8>(~(1u << reg));
+      break;
+    case 8:
+      items.push_back(store_environment(random));
+      break;
+    case 9: {  // PUSH mxcsr; LDMXCSR [ESP]; POP reg
+      items.push_back(with32({0x68}, random_mxcsr(random)));
+      items.push_back(raw({0x0f, 0xae, 0x14, 0x24}));
+      items.push_back(raw({static_cast<u8>(0x58 + reg)}));
+      knowledge.pointers &= static_cast<u8>(~(1u << reg));
+      break;
+    }
+    case 10:  // PUSH control word; FLDCW [ESP]; POP reg
+      items.push_back(with32({0x68}, random_fcw(random)));
+      items.push_back(raw({0xd9, 0x2c, 0x24}));
+      items.push_back(raw({static_cast<u8>(0x58 + reg)}));
+      knowledge.pointers &= static_cast<u8>(~(1u << reg));
+      break;
+    default:
+      items.push_back(random.chance(50) ? raw({0xdb, 0xe3}) : raw({0x0f, 0x77}));  // FNINIT, EMMS
+      break;
+  }
+}
+
+Sequence Generator::draw_sequence(Random& random, UserState& state) const {
+  Sequence sequence;
+  RegisterKnowledge knowledge{0xe8 | 0x10, 0};
+  if (state.gpr[1] < 64) knowledge.small |= 2;
+  const u32 wanted = 1 + random.below(12);
+  std::vector<Item>& items = sequence.items;
+  while (items.size() < wanted) {
+    const u32 kind = random.below(100);
+    if (kind < 12)
+      append_template(random, knowledge, items);
+    else if (kind < 16)
+      append_loop(random, knowledge, items);
+    else {
+      Item item = source_.draw(random, knowledge, InstructionSource::Limits::none, low_arena_);
+      item.target = static_cast<u32>(items.size()) + 1 + random.below(4);
+      items.push_back(std::move(item));
+    }
+  }
+  for (Item& item : items)
+    if (item.target > items.size()) item.target = static_cast<u32>(items.size());
+  return sequence;
+}
+
+TestCase Generator::generate(u64 seed, u64 number) const {
+  Random random(seed * 0x9e3779b97f4a7c15 + number);
+  for (;;) {
+    TestCase test;
+    test.memory_seed = seed + number / 64;
+    random_registers(random, test.state, low_arena_);
+    random_fx(random, test.state.fx);
+    test.sequence = draw_sequence(random, test.state);
+    const Arena& code = kArenas[kCode];
+    const auto probe = test.sequence.assemble();
+    if (!probe || probe->size() > 400) continue;
+    const u32 length = static_cast<u32>(probe->size());
+    // Anywhere; often across the page boundary, sometimes up to the very end of the arena.
+    u32 offset = random.below(code.size() - length);
+    if (random.chance(25)) offset = kPageSize - 1 - random.below(length);
+    if (random.chance(3)) offset = code.size() - length;
+    test.sequence.start = code.base + offset;
+    test.state.eip = test.sequence.start;
+    const auto bytes = test.sequence.assemble();
+    if (!bytes || holds_system_call(*bytes)) continue;
+    return test;
+  }
+}
+
+}  // namespace ringshift::differential

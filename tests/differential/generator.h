@@ -1,0 +1,36 @@
+// Generator: from a seed and a number to one test case: code, registers, x87/SSE state, memory.
+#pragma once
+
+#include <vector>
+
+#include "tests/differential/flat_machine.h"
+#include "tests/differential/instruction_source.h"
+#include "tests/differential/random.h"
+#include "tests/differential/sequence.h"
+
+namespace ringshift::differential {
+
+struct TestCase {
+  Sequence sequence;
+  UserState state;
+  u64 memory_seed = 0;  // contents of the data arenas
+};
+
+class Generator {
+ public:
+  Generator(const CpuidTable& cpuid, bool low_arena) : source_(cpuid), low_arena_(low_arena) {}
+  TestCase generate(u64 seed, u64 number) const;
+
+ private:
+  Sequence draw_sequence(Random& random, UserState& state) const;
+  void append_template(Random& random, RegisterKnowledge& knowledge, std::vector<Item>& items) const;
+  void append_loop(Random& random, RegisterKnowledge& knowledge, std::vector<Item>& items) const;
+
+  InstructionSource source_;
+  bool low_arena_;
+};
+
+// Fills an arena as a test case's memory seed says: numbers, floats and pointers mixed.
+void fill_memory(u64 memory_seed, unsigned arena, std::vector<u8>& bytes);
+
+}  // namespace ringshift::differential

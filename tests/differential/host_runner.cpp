@@ -1,0 +1,169 @@
+// HostRunner: arenas at fixed low addresses, entry by IRETQ, exit by whichever signal comes.
+#include "tests/differential/host_runner.h"
+
+#include <signal.h>
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+
+#include "base/check.h"
+
+extern "C" {
+void ringshift_host_enter(ringshift::differential::HostContext* context);
+void ringshift_host_return();
+void ringshift_host_handler(int, siginfo_t*, void*);
+void ringshift_host_signal(int signal, siginfo_t*, void* context);
+}
+
+namespace ringshift::differential {
+
+// host_enter.S knows these.
+static_assert(offsetof(HostContext, fx) == 512 && offsetof(HostContext, frame) == 1024);
+static_assert(offsetof(HostContext, gpr) == 1064 && offsetof(HostContext, host_rsp) == 1096);
+static_assert(offsetof(HostContext, ds) == 1104 && offsetof(HostContext, es) == 1106);
+
+namespace {
+
+constexpr int kSignals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
+constexpr std::size_t kSignalStack = 256 * 1024;
+
+// A signal handler has no other way to its runner.
+HostRunner* g_runner = nullptr;
+
+u32 arena_offset(unsigned index) {
+  u32 offset = 0;
+  for (unsigned i = 0; i < index; ++i) offset += kArenas[i].size();
+  return offset;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<HostRunner>> HostRunner::create() {
+  if (g_runner != nullptr) return fail(ErrorKind::internal, "a HostRunner exists already");
+  std::unique_ptr<HostRunner> runner(new HostRunner);
+  RS_TRY(runner->map());
+
+  runner->signal_stack_ =
+      mmap(nullptr, kSignalStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (runner->signal_stack_ == MAP_FAILED) return fail(ErrorKind::internal, "no signal stack");
+  stack_t stack{};
+  stack.ss_sp = runner->signal_stack_;
+  stack.ss_size = kSignalStack;
+  sigaltstack(&stack, nullptr);
+  g_runner = runner.get();
+  for (const int signal : kSignals) {
+    struct sigaction action {};
+    action.sa_sigaction = ringshift_host_handler;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    sigaction(signal, &action, nullptr);
+  }
+  return runner;
+}
+
+HostRunner::~HostRunner() {
+  if (g_runner == this) {
+    for (const int signal : kSignals) ::signal(signal, SIG_DFL);
+    stack_t stack{};
+    stack.ss_flags = SS_DISABLE;
+    sigaltstack(&stack, nullptr);
+    g_runner = nullptr;
+  }
+  for (unsigned i = 0; i < kArenaCount; ++i)
+    if (i != kLow || has_low_)
+      munmap(reinterpret_cast<void*>(static_cast<std::uintptr_t>(kArenas[i].base)), kArenas[i].size());
+  if (alias_ != nullptr) munmap(alias_, arena_offset(kArenaCount));
+  if (signal_stack_ != nullptr) munmap(signal_stack_, kSignalStack);
+}
+
+Result<void> HostRunner::map() {
+  const u32 total = arena_offset(kArenaCount);
+  memory_.reset(memfd_create("ringshift-differential", MFD_CLOEXEC));
+  if (!memory_ || ftruncate(memory_.get(), total) != 0)
+    return fail(ErrorKind::internal, "no memory for the arenas: {}", std::strerror(errno));
+  void* alias = mmap(nullptr, total, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, memory_.get(), 0);
+  if (alias == MAP_FAILED) return fail(ErrorKind::internal, "mmap: {}", std::strerror(errno));
+  alias_ = static_cast<u8*>(alias);
+  std::memset(alias_, 0, total);
+
+  for (unsigned i = 0; i < kArenaCount; ++i) {
+    const Arena& arena = kArenas[i];
+    int protection = PROT_READ;
+    if (arena.writable) protection |= PROT_WRITE;
+    if (arena.executable) protection |= PROT_EXEC;
+    void* const wanted = reinterpret_cast<void*>(static_cast<std::uintptr_t>(arena.base));
+    void* got = mmap(wanted, arena.size(), protection, MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_POPULATE,
+                     memory_.get(), arena_offset(i));
+    if (got != wanted) {
+      if (got != MAP_FAILED) munmap(got, arena.size());
+      if (i == kLow) continue;
+      return fail(ErrorKind::internal, "the {} arena at {:#x} can't be had: {}", arena.name, arena.base,
+                  std::strerror(errno));
+    }
+    if (i == kLow) has_low_ = true;
+  }
+  return {};
+}
+
+void HostRunner::write(u32 address, std::span<const u8> bytes) {
+  for (unsigned i = 0; i < kArenaCount; ++i) {
+    const Arena& arena = kArenas[i];
+    if (address < arena.base || address >= arena.base + arena.size()) continue;
+    RS_CHECK(bytes.size() <= arena.base + arena.size() - address);
+    std::memcpy(alias_ + arena_offset(i) + (address - arena.base), bytes.data(), bytes.size());
+    return;
+  }
+  RS_PANIC("write outside the arenas: {:#x}", address);
+}
+
+const u8* HostRunner::arena(ArenaIndex index) const { return alias_ + arena_offset(index); }
+
+RunResult HostRunner::run(const UserState& state) {
+  std::memcpy(context_.fx, state.fx.data(), sizeof context_.fx);
+  std::memcpy(context_.gpr, state.gpr.data(), sizeof context_.gpr);
+  context_.frame[0] = state.eip;
+  context_.frame[1] = kUserCs;
+  context_.frame[2] = state.eflags;
+  context_.frame[3] = state.gpr[4];
+  context_.frame[4] = kUserDs;
+  context_.ds = state.ds;
+  context_.es = state.es;
+  ringshift_host_enter(&context_);
+  return result_;
+}
+
+bool HostRunner::capture(ucontext_t& context) {
+  greg_t* const regs = context.uc_mcontext.gregs;
+  if ((regs[REG_CSGSFS] & 0xffff) != kUserCs) return false;
+
+  static constexpr int kOrder[8] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI};
+  UserState& state = result_.state;
+  for (unsigned i = 0; i < 8; ++i) state.gpr[i] = static_cast<u32>(regs[kOrder[i]]);
+  state.eip = static_cast<u32>(regs[REG_RIP]);
+  state.eflags = static_cast<u32>(regs[REG_EFL]);
+  asm("movw %%ds, %0" : "=r"(state.ds));
+  asm("movw %%es, %0" : "=r"(state.es));
+  std::memcpy(state.fx.data(), context.uc_mcontext.fpregs, state.fx.size());
+  result_.stop = {static_cast<u32>(regs[REG_TRAPNO]), static_cast<u32>(regs[REG_ERR]),
+                  static_cast<u32>(regs[REG_CR2])};
+
+  regs[REG_RIP] = static_cast<greg_t>(reinterpret_cast<std::uintptr_t>(&ringshift_host_return));
+  regs[REG_RSP] = static_cast<greg_t>(context_.host_rsp);
+  regs[REG_EFL] = 0x202;
+  regs[REG_CSGSFS] = (regs[REG_CSGSFS] & ~greg_t{0xffff}) | 0x33;
+  return true;
+}
+
+namespace {
+bool capture(void* context) {
+  return g_runner != nullptr && g_runner->capture(*static_cast<ucontext_t*>(context));
+}
+}  // namespace
+
+}  // namespace ringshift::differential
+
+// A signal of this program's own: gone back to with the default action, which ends it where it stands.
+void ringshift_host_signal(int signal, siginfo_t*, void* context) {
+  if (!ringshift::differential::capture(context)) ::signal(signal, SIG_DFL);
+}

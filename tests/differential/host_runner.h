@@ -1,0 +1,51 @@
+// HostRunner: runs 32-bit user-level code on the host's own CPU, in compatibility mode.
+#pragma once
+
+#include <sys/ucontext.h>
+
+#include <memory>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "tests/differential/flat_machine.h"
+
+namespace ringshift::differential {
+
+// What host_enter.S shares with the signal handler; the offsets are known there.
+struct HostContext {
+  alignas(16) u8 host_fx[512];
+  alignas(16) u8 fx[512];
+  u64 frame[5];  // RIP CS RFLAGS RSP SS, for IRETQ
+  u32 gpr[8];
+  u64 host_rsp;
+  u16 ds, es;
+};
+
+// One at a time in a process: it owns the low addresses and the handlers of the synchronous signals.
+class HostRunner final : public Runner {
+ public:
+  // Fails where the low addresses aren't free (a program that isn't position-independent).
+  static Result<std::unique_ptr<HostRunner>> create();
+  HostRunner(const HostRunner&) = delete;
+  ~HostRunner() override;
+
+  void write(u32 address, std::span<const u8> bytes) override;
+  const u8* arena(ArenaIndex index) const override;
+  RunResult run(const UserState& state) override;
+  bool has_low_arena() const { return has_low_; }
+
+  // From the signal handler: false if the signal didn't come from the 32-bit code.
+  bool capture(ucontext_t& context);
+
+ private:
+  HostRunner() = default;
+  Result<void> map();
+  UniqueFd memory_;
+  u8* alias_ = nullptr;  // all arenas, writable, one after another
+  bool has_low_ = false;
+  HostContext context_{};
+  RunResult result_{};
+  void* signal_stack_ = nullptr;
+};
+
+}  // namespace ringshift::differential

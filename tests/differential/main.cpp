@@ -1,0 +1,102 @@
+// The differential test: random user-level code on an engine and on the host's own CPU.
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdlib>
+
+#include "tests/differential/comparison.h"
+#include "tests/differential/engine_runner.h"
+#include "tests/differential/generator.h"
+#include "tests/differential/host_runner.h"
+
+namespace ringshift::differential {
+namespace {
+
+struct Options {
+  std::string engine = "interp";
+  u64 seed = 1;
+  u64 first = 0;
+  u64 count = 200000;
+  unsigned repeat = 1;
+  unsigned max_failures = 10;
+  bool print = false;
+};
+
+Result<std::unique_ptr<EngineRunner>> make_engine(const std::string& name, bool low_arena) {
+  const EngineFactory* factory = find_engine(name);
+  if (factory == nullptr) return fail(ErrorKind::usage, "no engine '{}' in this build", name);
+  return EngineRunner::create(*factory, low_arena);
+}
+
+void report(const Options& options, Comparison& comparison, const TestCase& test, u64 number) {
+  const Sequence least = comparison.shrink(test, options.repeat);
+  const std::string what = comparison.differences(least, test, options.repeat);
+  RunResult before;
+  before.state = test.state;
+  fmt::print("FAIL --seed {} --first {} --count 1 ({} of {} items left)\n{}{} before: {}\n", options.seed,
+             number, least.items.size(), test.sequence.items.size(), least.disassemble(), what,
+             describe(before));
+  std::fflush(stdout);
+}
+
+int run(const Options& options) {
+  auto host = HostRunner::create();
+  if (!host) {
+    fmt::print(stderr, "{}\n", host.error().message);
+    return 2;
+  }
+  const bool low_arena = (*host)->has_low_arena();
+  std::unique_ptr<EngineRunner> engine;
+  if (options.engine != "host") {
+    auto made = make_engine(options.engine, low_arena);
+    if (!made) {
+      fmt::print(stderr, "{}\n", made.error().message);
+      return 2;
+    }
+    engine = std::move(*made);
+  }
+  auto cpuid = CpuidTable::create("n270");
+  if (!cpuid) return 2;
+  const Generator generator(*cpuid, low_arena);
+  Runner& actual = engine != nullptr ? static_cast<Runner&>(*engine) : **host;
+  Comparison comparison(**host, actual, low_arena);
+
+  const auto start = std::chrono::steady_clock::now();
+  unsigned failures = 0;
+  for (u64 number = options.first; number < options.first + options.count; ++number) {
+    const TestCase test = generator.generate(options.seed, number);
+    if (options.print) {
+      fmt::print("{}:\n{}", number, test.sequence.disassemble());
+      std::fflush(stdout);
+    }
+    if (comparison.differences(test.sequence, test, options.repeat).empty()) continue;
+    report(options, comparison, test, number);
+    if (++failures >= options.max_failures) break;
+  }
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  std::string ends;
+  for (unsigned vector = 0; vector < 32; ++vector)
+    if (const u64 n = comparison.stops(vector); n != 0) ends += fmt::format(" {}:{}", vector, n);
+  fmt::print("ends by vector:{}; at the final HLT: {}\n", ends, comparison.finished());
+  fmt::print("{}: seed {}, {} sequences, {} differ, {:.1f} s\n", options.engine, options.seed, options.count,
+             failures, seconds);
+  return failures == 0 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace ringshift::differential
+
+int main(int argc, char** argv) {
+  ringshift::differential::Options options;
+  CLI::App app("Compares an engine with the host's CPU on random user-level instructions");
+  app.add_option("--engine", options.engine, "interp, bt-soft, bt-window, bt; host: the host against itself");
+  app.add_option("--seed", options.seed);
+  app.add_option("--first", options.first, "number of the first sequence");
+  app.add_option("--count", options.count);
+  app.add_option("--repeat", options.repeat, "runs of each sequence on the engine");
+  app.add_option("--max-failures", options.max_failures);
+  app.add_flag("--print", options.print, "list each sequence before it runs");
+  CLI11_PARSE(app, argc, argv);
+  return ringshift::differential::run(options);
+}

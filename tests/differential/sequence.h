@@ -1,0 +1,36 @@
+// Sequence: a few instructions with branches among them, and how they become bytes.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/types.h"
+
+namespace ringshift::differential {
+
+// One instruction, or a few that only make sense together.
+struct Item {
+  enum class Fix : u8 { none, relative8, relative32, absolute32 };
+
+  std::vector<u8> bytes;
+  Fix fix = Fix::none;
+  u8 fix_offset = 0;  // of the field in bytes
+  u32 target = 0;     // item that the field points to; the number of items for the end
+};
+
+struct Sequence {
+  std::vector<Item> items;
+  u32 start = 0;  // linear address of the first byte
+
+  // The bytes, closed by HLT; nothing if a short branch doesn't reach.
+  std::optional<std::vector<u8>> assemble() const;
+  // Without item i; branches to it go to its successor.
+  Sequence without(u32 i) const;
+  std::string disassemble() const;
+};
+
+// True if some bytes of it, jumped into, would be a system call of the host's.
+bool holds_system_call(const std::vector<u8>& code);
+
+}  // namespace ringshift::differential
