@@ -12,7 +12,7 @@ namespace {
 // 1234567 as 1,234,567.
 std::string grouped(u64 value) {
   std::string digits = fmt::to_string(value);
-  for (std::size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, ",");
+  for (std::size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, 1, ',');
   return digits;
 }
 }  // namespace

@@ -1,0 +1,115 @@
+// The values of options, in QEMU's spelling.
+#include <charconv>
+#include <string_view>
+
+#include "cli/options.h"
+#include "memory/guest_memory.h"
+
+namespace ringshift {
+
+namespace {
+// All of text as a number, 0x for hexadecimal; nothing otherwise.
+std::optional<u64> parse_number(std::string_view text) {
+  int base = 10;
+  if (text.starts_with("0x") || text.starts_with("0X")) {
+    base = 16;
+    text.remove_prefix(2);
+  }
+  u64 value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+unsigned shift_of_suffix(char suffix) {
+  switch (suffix) {
+    case 'k':
+    case 'K':
+      return 10;
+    case 'm':
+    case 'M':
+      return 20;
+    case 'g':
+    case 'G':
+      return 30;
+    default:
+      return 0;
+  }
+}
+}  // namespace
+
+Result<u64> parse_memory_size(const std::string& text) {
+  std::string_view digits = text;
+  if (digits.starts_with("size=")) digits.remove_prefix(5);
+  unsigned shift = 20;
+  if (!digits.empty() && shift_of_suffix(digits.back()) != 0) {
+    shift = shift_of_suffix(digits.back());
+    digits.remove_suffix(1);
+  }
+  const auto number = parse_number(digits);
+  if (!number) return fail(ErrorKind::usage, "-m takes a size such as 256, 512M or 1G, not '{}'", text);
+  if (*number > (GuestMemory::kMaxSize >> shift) || (*number << shift) < (u64{1} << 20))
+    return fail(ErrorKind::usage, "-m {}: guest RAM must be between 1M and {}M", text,
+                GuestMemory::kMaxSize >> 20);
+  const u64 size = *number << shift;
+  if (size % kPageSize != 0)
+    return fail(ErrorKind::usage, "-m {}: guest RAM must be a multiple of {}K", text, kPageSize >> 10);
+  return size;
+}
+
+Result<CharTarget> parse_serial(const std::string& text) {
+  if (text == "stdio" || text == "mon:stdio") return CharTarget{CharTarget::Kind::stdio, {}};
+  if (text == "null" || text == "none") return CharTarget{CharTarget::Kind::null, {}};
+  if (text.starts_with("file:") && text.size() > 5) return CharTarget{CharTarget::Kind::file, text.substr(5)};
+  return fail(ErrorKind::usage, "-serial takes stdio, null or file:PATH, not '{}'", text);
+}
+
+Result<CharTarget> parse_debugcon(const std::string& text) {
+  if (text.empty()) return fail(ErrorKind::usage, "-debugcon takes stdio, null or a file's path");
+  if (auto target = parse_serial(text)) return target;
+  return CharTarget{CharTarget::Kind::file, text};
+}
+
+Result<DebugExitConfig> parse_device(const std::string& text) {
+  DebugExitConfig config;
+  std::string_view rest = text;
+  bool first = true;
+  while (!rest.empty() || first) {
+    const auto comma = rest.find(',');
+    const std::string_view part = rest.substr(0, comma);
+    rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);
+    if (first) {
+      if (part != "isa-debug-exit")
+        return fail(ErrorKind::usage, "-device knows isa-debug-exit only, not '{}'", part);
+      first = false;
+      continue;
+    }
+    const auto equals = part.find('=');
+    const auto key = part.substr(0, equals);
+    constexpr u64 kNone = ~u64{0};
+    const u64 value =
+        equals == std::string_view::npos ? kNone : parse_number(part.substr(equals + 1)).value_or(kNone);
+    if (key == "iobase" && value <= 0xffff)
+      config.iobase = static_cast<u16>(value);
+    else if (key == "iosize" && (value == 1 || value == 2 || value == 4))
+      config.iosize = static_cast<unsigned>(value);
+    else
+      return fail(ErrorKind::usage,
+                  "-device isa-debug-exit takes iobase=0..0xffff and iosize=1, 2 or 4, not '{}'", part);
+  }
+  if (u32{config.iobase} + config.iosize > 0x10000)
+    return fail(ErrorKind::usage, "-device isa-debug-exit: the ports must end at 0xffff");
+  return config;
+}
+
+Result<unsigned> parse_icount(const std::string& text) {
+  std::string_view digits = text;
+  if (digits.starts_with("shift=")) digits.remove_prefix(6);
+  const auto number = parse_number(digits);
+  if (!number || *number > 10)
+    return fail(ErrorKind::usage, "-icount takes shift=0 to shift=10 (an instruction is 2^N ns), not '{}'",
+                text);
+  return static_cast<unsigned>(*number);
+}
+
+}  // namespace ringshift

@@ -1,0 +1,185 @@
+// The command line, by CLI11.
+#include "cli/options.h"
+
+#include <CLI/CLI.hpp>
+#include <cmath>
+
+#include "base/trace.h"
+#include "cli/argument_names.h"
+
+namespace ringshift {
+
+namespace {
+constexpr const char* kVersion =
+    "ringshift " RINGSHIFT_VERSION "\nA software x86 virtual machine monitor. MIT license.\n";
+
+constexpr const char* kUsage =
+    "Ringshift runs unmodified 32-bit x86 operating systems in software.\n"
+    "\n"
+    "Usage: ringshift run -kernel FILE [-initrd FILE] [-append TEXT] [OPTION...]\n"
+    "       ringshift --help | --version\n"
+    "\n"
+    "`ringshift run --help` lists the options. Example:\n"
+    "  ringshift run -m 256 -kernel linux -initrd initrd.gz -append 'console=ttyS0 rdinit=/bin/sh'\n";
+
+constexpr const char* kFooter =
+    "Options may be written with one dash or two, as -name VALUE or -name=VALUE.\n"
+    "\n"
+    "In the terminal: Ctrl-A X ends the machine, Ctrl-A C switches to the monitor and back,\n"
+    "Ctrl-A A sends Ctrl-A, Ctrl-A H shows help.\n"
+    "\n"
+    "Exit status: 0 the guest powered off (or reset, under -no-reboot), or Ctrl-A X; (v<<1)|1 the guest "
+    "wrote v\n"
+    "to isa-debug-exit; 2 usage; 4 unreadable or malformed input file; 6 engine unavailable; 8 the guest\n"
+    "triple-faulted; 10 internal failure; 124 timeout.\n";
+
+// The options as text, before their values are understood.
+struct RawOptions {
+  std::string memory = "128";
+  std::string kernel, initrd, append;
+  std::string engine = "bt";
+  std::string bt_memory = "auto";
+  std::string bt_cache;
+  std::string cpu = "n270";
+  std::string serial = "stdio";
+  std::string debugcon;
+  std::vector<std::string> devices;
+  std::string trace_words, trace_file;
+  std::string stats, icount, timeout;
+  bool nographic = false, no_reboot = false;
+};
+
+void declare_options(CLI::App& app, RawOptions& raw) {
+  const auto text = [&](const char* name, std::string& value, const char* what, const char* type) {
+    return app.add_option(name, value, what)
+        ->type_name(type)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  };
+  text("-m", raw.memory, "Guest RAM: MiB, or with K, M or G (default 128)", "SIZE");
+  text("--kernel", raw.kernel, "Linux bzImage, multiboot or ELF32 kernel, for i386", "FILE");
+  text("--initrd", raw.initrd, "Initial RAM disk; for multiboot the modules, 'FILE ARGS,FILE ARGS'", "FILE");
+  text("--append", raw.append, "The kernel's command line", "TEXT");
+  text("--engine", raw.engine, "bt: binary translation (default); interp: the reference interpreter",
+       "ENGINE");
+  text("--bt-memory", raw.bt_memory,
+       "How bt reaches guest memory: soft (inline TLB), window (host mappings), auto (default)", "WAY");
+  text("--bt-cache", raw.bt_cache, "Size of bt's cache of translated code: MiB, or with K, M or G", "SIZE");
+  text("--cpu", raw.cpu, "The CPU that CPUID shows: n270 (default), pentium3, core2", "MODEL");
+  text("--icount", raw.icount, "Virtual time: an instruction takes 2^N ns; runs repeat exactly", "shift=N");
+  text("--serial", raw.serial, "COM1: stdio (default), null or file:PATH", "WHERE");
+  app.add_flag("--nographic", raw.nographic, "COM1 on the terminal (as without it: there is no display)");
+  text("--debugcon", raw.debugcon, "Debug console at port E9h: stdio, null or a file", "FILE");
+  app.add_option("--device", raw.devices,
+                 "isa-debug-exit,iobase=0xf4,iosize=4: the guest can end the program")
+      ->type_name("DEVICE")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_flag("--no-reboot", raw.no_reboot, "A reset by the guest ends the program");
+  text("--timeout", raw.timeout, "End with status 124 after this time", "SECONDS");
+  text("-d", raw.trace_words,
+       "Trace: int, in_asm, out_asm, exec, cpu_reset, io, mmu, verify; comma-separated", "WORDS");
+  text("-D", raw.trace_file, "Write the trace there instead of stderr", "FILE");
+  app.add_option("--stats", raw.stats, "Print statistics at the end: human (default) or json:FILE")
+      ->type_name("FORMAT")
+      ->expected(0, 1)
+      ->default_str("human")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+}
+
+Result<void> read_stats(const std::string& text, RunOptions& options) {
+  if (text.empty() || text == "human") {
+    options.stats = StatsFormat::human;
+    return {};
+  }
+  if (!text.starts_with("json:") || text.size() == 5)
+    return fail(ErrorKind::usage, "-stats takes human or json:FILE, not '{}'", text);
+  options.stats = StatsFormat::json;
+  options.stats_file = text.substr(5);
+  return {};
+}
+
+Result<void> read_engine(const RawOptions& raw, MachineConfig& machine) {
+  if (raw.engine == "bt")
+    machine.engine = EngineKind::bt;
+  else if (raw.engine == "interp")
+    machine.engine = EngineKind::interp;
+  else
+    return fail(ErrorKind::usage, "-engine takes bt or interp, not '{}'", raw.engine);
+  if (raw.bt_memory == "soft")
+    machine.bt_memory = BtMemory::soft;
+  else if (raw.bt_memory == "window")
+    machine.bt_memory = BtMemory::window;
+  else if (raw.bt_memory == "auto")
+    machine.bt_memory = BtMemory::automatic;
+  else
+    return fail(ErrorKind::usage, "-bt-memory takes soft, window or auto, not '{}'", raw.bt_memory);
+  if (!raw.bt_cache.empty()) {
+    const auto size = parse_memory_size(raw.bt_cache);
+    if (!size || *size > (u64{1} << 30))
+      return fail(ErrorKind::usage, "-bt-cache takes a size between 1M and 1G, not '{}'", raw.bt_cache);
+    machine.bt_cache_bytes = *size;
+  }
+  return {};
+}
+
+Result<double> read_timeout(const std::string& text) {
+  char* end = nullptr;
+  const double seconds = std::strtod(text.c_str(), &end);
+  if (end == text.c_str() || *end != 0 || !(seconds > 0) || !(seconds < 1e9))
+    return fail(ErrorKind::usage, "-timeout takes seconds above 0, not '{}'", text);
+  return seconds;
+}
+
+Result<RunOptions> understand(const RawOptions& raw, bool stats_given) {
+  RunOptions options;
+  options.machine.ram_bytes = RS_TRY(parse_memory_size(raw.memory));
+  options.machine.cpu_model = raw.cpu;
+  options.machine.boot = {raw.kernel, raw.initrd, raw.append};
+  options.machine.no_reboot = raw.no_reboot;
+  RS_TRY(read_engine(raw, options.machine));
+  if (raw.kernel.empty()) return fail(ErrorKind::usage, "-kernel FILE is needed: there is nothing to boot");
+  for (const std::string& device : raw.devices) options.machine.debug_exit = RS_TRY(parse_device(device));
+  if (!raw.icount.empty()) options.machine.icount_shift = RS_TRY(parse_icount(raw.icount));
+  options.serial = RS_TRY(parse_serial(raw.serial));
+  if (!raw.debugcon.empty()) options.debugcon = RS_TRY(parse_debugcon(raw.debugcon));
+  if (!raw.timeout.empty()) options.timeout_seconds = RS_TRY(read_timeout(raw.timeout));
+  if (stats_given) RS_TRY(read_stats(raw.stats, options));
+  Tracer check;
+  RS_TRY(check.enable(raw.trace_words));
+  options.machine.bt_verify = check.on(TracePoint::verify);
+  options.trace_words = raw.trace_words;
+  options.trace_file = raw.trace_file;
+  return options;
+}
+
+Result<Command> parse_run(const std::vector<std::string>& args) {
+  std::vector<std::string> uniform = RS_TRY(uniform_arguments(args));
+  CLI::App app("Boots a kernel in a virtual PC.", "ringshift run");
+  app.get_formatter()->column_width(30);
+  app.footer(kFooter);
+  RawOptions raw;
+  declare_options(app, raw);
+  try {
+    std::reverse(uniform.begin(), uniform.end());
+    app.parse(std::move(uniform));
+  } catch (const CLI::CallForHelp&) {
+    return Command(app.help());
+  } catch (const CLI::ParseError& error) {
+    return fail(ErrorKind::usage, "{}; `ringshift run --help` lists the options", error.what());
+  }
+  return Command(RS_TRY(understand(raw, app.count("--stats") != 0)));
+}
+}  // namespace
+
+Result<Command> parse_command_line(const std::vector<std::string>& args) {
+  if (args.empty())
+    return fail(ErrorKind::usage,
+                "nothing to do; `ringshift run -kernel FILE` boots a kernel, --help says more");
+  const std::string& first = args.front();
+  if (first == "--help" || first == "-help" || first == "-h" || first == "help") return Command(kUsage);
+  if (first == "--version" || first == "-version" || first == "-V") return Command(kVersion);
+  if (first == "run") return parse_run({args.begin() + 1, args.end()});
+  return fail(ErrorKind::usage, "unknown command '{}'; `ringshift --help` shows how to start", first);
+}
+
+}  // namespace ringshift

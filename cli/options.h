@@ -1,0 +1,47 @@
+// RunOptions: the command line of `ringshift run`, parsed.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+#include "machine/machine_config.h"
+
+namespace ringshift {
+
+// Where a character device goes.
+struct CharTarget {
+  enum class Kind { stdio, file, null };
+  Kind kind = Kind::stdio;
+  std::string path;
+};
+
+enum class StatsFormat { none, human, json };
+
+struct RunOptions {
+  MachineConfig machine;
+  CharTarget serial;
+  std::optional<CharTarget> debugcon;
+  std::string trace_words;  // -d
+  std::string trace_file;   // -D
+  StatsFormat stats = StatsFormat::none;
+  std::string stats_file;
+  std::optional<double> timeout_seconds;
+};
+
+// What to do: run a machine, or print a text (help, version) and end well.
+using Command = std::variant<RunOptions, std::string>;
+
+// args: without the program's name.
+Result<Command> parse_command_line(const std::vector<std::string>& args);
+
+// The parts of option values, each in QEMU's spelling.
+Result<u64> parse_memory_size(const std::string& text);         // "256" (MiB), "512M", "1G", "size=1G"
+Result<CharTarget> parse_serial(const std::string& text);       // stdio, file:PATH, null
+Result<CharTarget> parse_debugcon(const std::string& text);     // stdio, file:PATH, null, PATH
+Result<DebugExitConfig> parse_device(const std::string& text);  // isa-debug-exit,iobase=0xf4,iosize=4
+Result<unsigned> parse_icount(const std::string& text);         // shift=N
+
+}  // namespace ringshift

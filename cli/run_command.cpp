@@ -1,0 +1,163 @@
+// Running a machine from the command line.
+#include "cli/run_command.h"
+
+#include <fmt/core.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+#include "cli/console_backend.h"
+#include "cli/exit_status.h"
+#include "cli/host_events.h"
+#include "cli/terminal.h"
+#include "devices/backend/file_backend.h"
+#include "machine/machine.h"
+#include "machine/monitor.h"
+#include "machine/stats_report.h"
+
+namespace ringshift {
+
+namespace {
+// What panic() prints and saves; a panic has no argument to carry them.
+Machine* panicking_machine = nullptr;
+HostEvents* panicking_events = nullptr;
+
+void dump_at_panic() {
+  if (panicking_events != nullptr) panicking_events->output().emergency_flush();
+  restore_terminal();
+  if (panicking_machine != nullptr)
+    fmt::print(stderr, "state of the virtual CPU:\n{}\n", panicking_machine->describe_cpu());
+}
+
+int complain(const Error& error) {
+  fmt::print(stderr, "ringshift: {}\n", error.message);
+  return exit_status_of(error.kind);
+}
+
+Result<std::unique_ptr<CharBackend>> make_backend(const CharTarget& target, HostEvents& events) {
+  switch (target.kind) {
+    case CharTarget::Kind::stdio:
+      return std::make_unique<ConsoleBackend>(events);
+    case CharTarget::Kind::file:
+      return std::make_unique<FileBackend>(RS_TRY(FileBackend::create(target.path)));
+    case CharTarget::Kind::null:
+      break;
+  }
+  return std::make_unique<NullBackend>();
+}
+
+Result<Tracer> make_tracer(const RunOptions& options) {
+  Tracer tracer;
+  if (!options.trace_words.empty()) RS_TRY(tracer.enable(options.trace_words));
+  if (!options.trace_file.empty()) RS_TRY(tracer.open(options.trace_file.c_str()));
+  return tracer;
+}
+
+// How the I/O thread's events reach the machine.
+HostEventHandlers handlers_for(Machine& machine, ConsoleBackend* console, HostEvents& events,
+                               int& stop_status, int& stop_signal) {
+  HostEventHandlers handlers;
+  handlers.input = [&machine, console](std::vector<u8> bytes) {
+    machine.post([console, typed = std::move(bytes)] { console->type(typed); });
+  };
+  handlers.monitor = [&machine, &events](const std::string& line) {
+    machine.post_between_runs([&machine, &events, line] {
+      const std::string text = monitor_command(machine, line) + "(ringshift) ";
+      events.output().put({reinterpret_cast<const u8*>(text.data()), text.size()});
+    });
+  };
+  handlers.stop = [&](int status, int signal) {
+    stop_status = status;
+    stop_signal = signal;
+    machine.request_stop();
+  };
+  return handlers;
+}
+
+// Prints or writes -stats; false if the file can't be written.
+bool write_stats(const Machine& machine, const RunOptions& options) {
+  if (options.stats == StatsFormat::none) return true;
+  StatsReport report;
+  machine.report(report);
+  if (options.stats == StatsFormat::human) {
+    fmt::print(stderr, "{}", report.text());
+    return true;
+  }
+  const std::string json = report.json();
+  std::FILE* file = std::fopen(options.stats_file.c_str(), "we");
+  bool good = file != nullptr && std::fwrite(json.data(), 1, json.size(), file) == json.size();
+  if (file != nullptr) good = std::fclose(file) == 0 && good;
+  if (!good)
+    fmt::print(stderr, "ringshift: cannot write -stats to {}: {}\n", options.stats_file,
+               std::strerror(errno));
+  return good;
+}
+
+int status_of(const RunOutcome& outcome, int stop_status) {
+  switch (outcome.kind) {
+    case RunOutcome::Kind::power_off:
+    case RunOutcome::Kind::reset:
+      return kExitSuccess;
+    case RunOutcome::Kind::guest_exit:
+      return outcome.status;
+    case RunOutcome::Kind::triple_fault:
+      fmt::print(stderr, "ringshift: the guest triple-faulted\n{}\n", outcome.message);
+      return kExitTripleFault;
+    case RunOutcome::Kind::stopped:
+      return stop_status;
+    case RunOutcome::Kind::failed:
+      break;
+  }
+  return complain(*outcome.error);
+}
+
+// Ends as a program does that the signal killed, now that everything is put in order.
+[[noreturn]] void die_of(int signal) {
+  std::fflush(nullptr);
+  ::signal(signal, SIG_DFL);
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, signal);
+  ::raise(signal);
+  ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  ::_exit(128 + signal);
+}
+
+Result<int> run_machine(const RunOptions& options) {
+  HostEvents events;
+  MachineBackends backends;
+  backends.serial = RS_TRY(make_backend(options.serial, events));
+  if (options.debugcon) backends.debugcon = RS_TRY(make_backend(*options.debugcon, events));
+  const bool on_terminal = options.serial.kind == CharTarget::Kind::stdio;
+  auto* console = on_terminal ? static_cast<ConsoleBackend*>(backends.serial.get()) : nullptr;
+  const auto machine =
+      RS_TRY(Machine::create(options.machine, std::move(backends), RS_TRY(make_tracer(options))));
+
+  restore_terminal_on_crash();
+  panicking_machine = machine.get();
+  panicking_events = &events;
+  set_panic_dump(dump_at_panic);
+  int stop_status = kExitSuccess;
+  int stop_signal = 0;
+  events.start({.input = on_terminal, .timeout_seconds = options.timeout_seconds},
+               handlers_for(*machine, console, events, stop_status, stop_signal));
+  const RunOutcome outcome = machine->run();
+  events.finish();
+  set_panic_dump(nullptr);
+  int status = status_of(outcome, stop_status);
+  if (!write_stats(*machine, options) && status == kExitSuccess) status = kExitInternal;
+  if (outcome.kind == RunOutcome::Kind::stopped && stop_signal != 0) die_of(stop_signal);
+  return status;
+}
+}  // namespace
+
+int run_command(const RunOptions& options) {
+  const auto status = run_machine(options);
+  return status ? *status : complain(status.error());
+}
+
+}  // namespace ringshift

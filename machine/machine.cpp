@@ -1,0 +1,106 @@
+// Assembly and boot of a machine.
+#include "machine/machine.h"
+
+#include <fcntl.h>
+
+#include <cstring>
+#include <ctime>
+
+#include "machine/engine_factory.h"
+#include "machine/host_memory.h"
+#include "machine/loaders/load_kernel.h"
+
+namespace ringshift {
+
+namespace {
+// Under virtual time two runs must be equal, so the real-time clock starts at a fixed date: 2024-01-01.
+constexpr i64 kVirtualTimeStartUtc = 1'704'067'200;
+}  // namespace
+
+Machine::Machine(MachineConfig config, MachineBackends backends, Tracer tracer, GuestMemory memory,
+                 CpuidTable cpuid)
+    : config_(std::move(config)),
+      backends_(std::move(backends)),
+      tracer_(std::move(tracer)),
+      memory_(std::move(memory)),
+      map_(memory_),
+      cpuid_(std::move(cpuid)) {}
+
+Machine::~Machine() = default;
+
+Result<std::unique_ptr<Machine>> Machine::create(MachineConfig config, MachineBackends backends,
+                                                 Tracer tracer) {
+  RS_TRY(check_host_memory(config.ram_bytes));
+  CpuidTable cpuid = RS_TRY(CpuidTable::create(config.cpu_model));
+  GuestMemory memory = RS_TRY(GuestMemory::create(config.ram_bytes));
+  std::unique_ptr<Machine> machine(new Machine(std::move(config), std::move(backends), std::move(tracer),
+                                               std::move(memory), std::move(cpuid)));
+  RS_TRY(machine->assemble());
+  RS_TRY(machine->boot());
+  return machine;
+}
+
+Result<void> Machine::assemble() {
+  i64 start_utc = ::time(nullptr);
+  if (config_.icount_shift) {
+    auto time = std::make_unique<InstructionTime>(control_.retired, *config_.icount_shift);
+    virtual_time_ = time.get();
+    time_ = std::move(time);
+    control_.exact_count = true;
+    start_utc = kVirtualTimeStartUtc;
+  } else {
+    time_ = std::make_unique<HostTime>();
+  }
+  clock_ = std::make_unique<Clock>(*time_);
+  cpu_ = std::make_unique<Cpu>(map_, cpuid_, control_, tracer_);
+  // INIT without firmware to run at the reset vector: the whole machine starts anew.
+  wires_ = std::make_unique<CpuWires>(*cpu_, [this] { reset(); });
+  const BoardSurroundings around{*clock_,
+                                 *wires_,
+                                 *this,
+                                 map_,
+                                 *backends_.serial,
+                                 backends_.debugcon.get(),
+                                 start_utc,
+                                 cpuid_.signature(),
+                                 cpuid_.query(1, 0).edx};
+  board_ = std::make_unique<PcBoard>(around, config_);
+  RS_TRY(board_->attach());
+  io_ = std::make_unique<BoardIo>(*board_, *clock_, tracer_, [this](u32) { service(); });
+  engine_ = RS_TRY(make_engine(config_, *cpu_));
+  if (virtual_time_ != nullptr && !engine_->capabilities().virtual_time)
+    return fail(ErrorKind::engine_unavailable,
+                "-icount: engine {} cannot count instructions; use -engine interp",
+                engine_->capabilities().name);
+  clock_->on_deadline_change([this](u64) { follow_deadline(); });
+  return {};
+}
+
+Result<void> Machine::boot() {
+  ++counters_.boots;
+  if (used_) forget_memory();
+  used_ = true;
+  control_.clear_event(kEventInterrupt | kEventNmi | kEventInspect);
+  board_->reset();
+  VcpuState state{};
+  reset_vcpu(state, cpuid_.signature());
+  state.tsc_offset = 0 - clock_->tsc();
+  RS_TRY(load_kernel(config_.boot, map_, {.acpi_rsdp = board_->rsdp()}, state));
+  // The loaders wrote behind the engines' backs.
+  for (Gpa page = 0; page < memory_.size(); page += kPageSize)
+    if ((map_.flags(page) & kWriteAttributes) != 0) map_.note_write(page, kPageSize);
+  cpu_->fault_chain.clear();
+  engine_->restore(state);
+  cpu_->flush_all();
+  if (tracer_.on(TracePoint::cpu_reset)) tracer_.write("cpu_reset:\n{}\n", describe_cpu());
+  return {};
+}
+
+// RAM is as after power-on: zeros, which the host need not hold.
+void Machine::forget_memory() {
+  if (::fallocate(memory_.fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+                  static_cast<off_t>(memory_.size())) != 0)
+    std::memset(memory_.base(), 0, memory_.size());
+}
+
+}  // namespace ringshift

@@ -1,0 +1,123 @@
+// Machine: a virtual PC: memory, CPU, engine, board, and the loop that runs them on one thread.
+//
+// Nothing of it is global: a process can hold several.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/trace.h"
+#include "cpu-model/cpu.h"
+#include "cpu-model/execution_engine.h"
+#include "devices/backend/char_backend.h"
+#include "devices/clock.h"
+#include "machine/board_io.h"
+#include "machine/cpu_wires.h"
+#include "machine/host_alarm.h"
+#include "machine/machine_config.h"
+#include "machine/pc_board.h"
+#include "machine/work_queue.h"
+
+namespace ringshift {
+
+// How a machine's run ended.
+struct RunOutcome {
+  enum class Kind {
+    power_off,
+    reset,         // under no_reboot
+    guest_exit,    // isa-debug-exit; status
+    triple_fault,  // message describes it
+    stopped,       // request_stop()
+    failed,        // the kernel can't be loaded again at a reboot, or the host gives no timer; error
+  };
+  Kind kind;
+  int status = 0;
+  std::string message;
+  std::optional<Error> error;
+};
+
+// Where the machine's character devices go.
+struct MachineBackends {
+  std::unique_ptr<CharBackend> serial;
+  std::unique_ptr<CharBackend> debugcon;  // null: no debug console
+};
+
+class Machine final : public PowerControl {
+ public:
+  // Makes everything and loads the kernel.
+  static Result<std::unique_ptr<Machine>> create(MachineConfig config, MachineBackends backends,
+                                                 Tracer tracer);
+  Machine(const Machine&) = delete;
+  ~Machine();
+
+  // Runs the guest on the calling thread until it ends.
+  RunOutcome run();
+
+  // From any thread: run() returns soon.
+  void request_stop();
+  // From any thread: runs `work` on the vCPU's thread, possibly amid a guest instruction's effects.
+  void post(std::function<void()> work) { queue_.post(std::move(work)); }
+  // From any thread: runs `work` on the vCPU's thread while the engine is not running, so that the whole
+  // state can be seen.
+  void post_between_runs(std::function<void()> work);
+
+  // PowerControl: on the vCPU's thread.
+  void power_off() override { ask(RunOutcome{RunOutcome::Kind::power_off}); }
+  void reset() override { ask(RunOutcome{RunOutcome::Kind::reset}); }
+  void exit_with(int status) override { ask(RunOutcome{RunOutcome::Kind::guest_exit, status}); }
+
+  // For reports and the monitor.
+  void report(StatsSink& sink) const;
+  std::string describe_cpu() const;
+  void press_power_button() { board_->acpi().press_power_button(); }
+  void raise_nmi() { wires_->raise_nmi(); }
+  Cpu& cpu() { return *cpu_; }
+  GuestMemory& memory() { return memory_; }
+
+ private:
+  Machine(MachineConfig config, MachineBackends backends, Tracer tracer, GuestMemory memory,
+          CpuidTable cpuid);
+  Result<void> assemble();
+  Result<void> boot();
+  void forget_memory();
+  void ask(RunOutcome outcome);
+  void service();
+  void follow_deadline();
+  void wait_while_halted();
+  bool may_wake(u32 events) const;
+  // What ended the run, if something did; reboots if that was asked for.
+  std::optional<RunOutcome> settle(ExitReason reason);
+
+  MachineConfig config_;
+  MachineBackends backends_;
+  Tracer tracer_;
+  RunControl control_;
+  GuestMemory memory_;
+  PhysicalMap map_;
+  CpuidTable cpuid_;
+  std::unique_ptr<TimeSource> time_;
+  InstructionTime* virtual_time_ = nullptr;  // time_, if it counts instructions
+  std::unique_ptr<Clock> clock_;
+  std::unique_ptr<Cpu> cpu_;
+  std::unique_ptr<CpuWires> wires_;
+  std::unique_ptr<PcBoard> board_;
+  std::unique_ptr<BoardIo> io_;
+  std::unique_ptr<ExecutionEngine> engine_;
+  WorkQueue queue_{control_};
+  HostAlarm alarm_{control_};
+  std::vector<std::function<void()>> between_runs_;
+  std::atomic<bool> stop_requested_{false};
+  std::optional<RunOutcome> asked_;
+  bool used_ = false;  // a guest ran in this memory
+  struct Counters {
+    u64 halts = 0, leaves = 0, services = 0, boots = 0;
+    u64 started_ns = 0, halted_ns = 0;
+  };
+  Counters counters_;
+};
+
+}  // namespace ringshift

@@ -1,0 +1,124 @@
+// The loop that runs a machine: engine, halts, timers, and the ways out.
+#include <sys/prctl.h>
+
+#include <ctime>
+
+#include "cpu-model/triple_fault.h"
+#include "machine/machine.h"
+
+namespace ringshift {
+
+namespace {
+u64 host_now_ns() {
+  timespec time;
+  ::clock_gettime(CLOCK_MONOTONIC, &time);
+  return static_cast<u64>(time.tv_sec) * 1'000'000'000 + static_cast<u64>(time.tv_nsec);
+}
+}  // namespace
+
+RunOutcome Machine::run() {
+  // Without this the host may round a halted guest's wake-up by 50 us.
+  ::prctl(PR_SET_TIMERSLACK, 1);
+  counters_.started_ns = host_now_ns();
+  if (virtual_time_ == nullptr)
+    if (auto started = alarm_.start(); !started)
+      return RunOutcome{RunOutcome::Kind::failed, 0, {}, std::move(started).error()};
+  follow_deadline();
+  std::optional<RunOutcome> outcome;
+  while (!outcome) outcome = settle(engine_->run(*io_));
+  alarm_.stop();
+  board_->flush();
+  return *std::move(outcome);
+}
+
+std::optional<RunOutcome> Machine::settle(ExitReason reason) {
+  if (reason == ExitReason::shutdown) {
+    engine_->save(cpu_->state);
+    std::string report = describe_triple_fault(*cpu_);
+    if (tracer_.on(TracePoint::cpu_reset)) tracer_.write("cpu_reset: triple fault\n{}", report);
+    return RunOutcome{RunOutcome::Kind::triple_fault, 0, std::move(report)};
+  }
+  ++(reason == ExitReason::halted ? counters_.halts : counters_.leaves);
+  control_.clear_event(kEventExit);
+  for (auto& work : std::exchange(between_runs_, {})) work();
+  if (asked_) {
+    RunOutcome outcome = *std::exchange(asked_, std::nullopt);
+    if (outcome.kind != RunOutcome::Kind::reset || config_.no_reboot) return outcome;
+    if (auto booted = boot(); !booted)
+      return RunOutcome{RunOutcome::Kind::failed, 0, {}, std::move(booted).error()};
+    return std::nullopt;
+  }
+  if (stop_requested_) return RunOutcome{RunOutcome::Kind::stopped};
+  if (reason == ExitReason::halted) wait_while_halted();
+  return std::nullopt;
+}
+
+void Machine::ask(RunOutcome outcome) {
+  if (!asked_) asked_ = std::move(outcome);
+  control_.raise_event(kEventExit);
+}
+
+void Machine::request_stop() {
+  stop_requested_ = true;
+  engine_->request_exit();
+  queue_.wake();
+}
+
+void Machine::post_between_runs(std::function<void()> work) {
+  queue_.post([this, work = std::move(work)]() mutable {
+    between_runs_.push_back(std::move(work));
+    control_.raise_event(kEventExit);
+  });
+}
+
+void Machine::service() {
+  ++counters_.services;
+  queue_.run();
+  clock_->run_due();
+}
+
+// The earliest deadline changed: program what will remind us of it.
+void Machine::follow_deadline() {
+  const u64 next = clock_->next_deadline();
+  if (virtual_time_ != nullptr) {
+    control_.deadline = next == Clock::kNever ? ~u64{0} : virtual_time_->retired_at(next);
+    return;
+  }
+  if (next == Clock::kNever) return alarm_.disarm();
+  const u64 now = clock_->now_ns();
+  alarm_.arm(next > now ? next - now : 0);
+}
+
+bool Machine::may_wake(u32 events) const {
+  if ((events & (kEventNmi | kEventExit)) != 0) return true;
+  return (events & kEventInterrupt) != 0 && (cpu_->state.rflags & kFlagIf) != 0;
+}
+
+void Machine::wait_while_halted() {
+  const u64 since = host_now_ns();
+  for (;;) {
+    const u32 events = control_.events.load(std::memory_order_acquire);
+    if (may_wake(events) || stop_requested_) break;
+    if ((events & kEventService) != 0) {
+      control_.clear_event(kEventService);
+      service();
+      continue;
+    }
+    const u64 next = clock_->next_deadline();
+    if (next == Clock::kNever) {
+      queue_.wait(-1);
+      continue;
+    }
+    if (virtual_time_ != nullptr) virtual_time_->skip_to(next);
+    const u64 now = clock_->now_ns();
+    if (next <= now) {
+      clock_->run_due();
+      follow_deadline();
+    } else {
+      queue_.wait(static_cast<i64>(next - now));
+    }
+  }
+  counters_.halted_ns += host_now_ns() - since;
+}
+
+}  // namespace ringshift
