@@ -134,8 +134,8 @@ Result<int> run_machine(const RunOptions& options) {
   if (options.debugcon) backends.debugcon = RS_TRY(make_backend(*options.debugcon, events));
   const bool on_terminal = options.serial.kind == CharTarget::Kind::stdio;
   auto* console = on_terminal ? static_cast<ConsoleBackend*>(backends.serial.get()) : nullptr;
-  const auto machine =
-      RS_TRY(Machine::create(options.machine, std::move(backends), RS_TRY(make_tracer(options))));
+  Tracer tracer = RS_TRY(make_tracer(options));
+  const auto machine = RS_TRY(Machine::create(options.machine, std::move(backends), std::move(tracer)));
 
   restore_terminal_on_crash();
   panicking_machine = machine.get();
