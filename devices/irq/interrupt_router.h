@@ -17,6 +17,7 @@ class InterruptRouter final : public InterruptSink, public RequestListener {
   // Wires the controllers to each other and to the CPU; all must live as long as the router.
   InterruptRouter(CpuSignals& signals, I8259Pair& pic, LocalApic& local, IoApic& io);
   InterruptRouter(const InterruptRouter&) = delete;
+  ~InterruptRouter();
 
   // A wire to IRQ (or global interrupt) n, to give to a device.
   InterruptLine line(unsigned irq) { return InterruptLine(this, irq); }

@@ -100,6 +100,7 @@ class LocalApic final : public Device, public MmioHandler {
   bool timer_periodic() const { return ((lvt_[timer] >> 17) & 3) == 1; }
   u32 timer_current();
   void start_timer(u32 count);
+  void write_divide(u32 value);
   void arm_timer();
   void timer_due();
 

@@ -1,0 +1,72 @@
+// LocalApic's timer: a count-down from the initial count at the bus clock over a divisor (SDM 3A 11.5.4).
+#include <algorithm>
+
+#include "base/bits.h"
+#include "devices/irq/local_apic.h"
+
+namespace ringshift {
+
+namespace {
+
+// A periodic timer interrupts at most this often; missed periods are merged into one.
+constexpr u64 kMinPeriodNs = 20'000;
+constexpr u32 kMasked = 1u << 16;
+
+}  // namespace
+
+// Bits 3, 1 and 0: 000 is 2, 001 is 4, ... 110 is 128, 111 is 1 (figure 11-10).
+unsigned LocalApic::timer_divisor() const {
+  const unsigned code = (timer_divide_ & 3) | ((timer_divide_ & 8) >> 1);
+  return 1u << ((code + 1) & 7);
+}
+
+u32 LocalApic::timer_current() {
+  if (timer_from_ == 0) return 0;
+  const u64 elapsed = (clock_.now_ns() - timer_start_) / timer_divisor();
+  if (elapsed < timer_from_) return static_cast<u32>(timer_from_ - elapsed);
+  if (!timer_periodic()) return 0;
+  return static_cast<u32>(timer_initial_ - (elapsed - timer_from_) % timer_initial_);
+}
+
+void LocalApic::start_timer(u32 count) {
+  timer_initial_ = timer_from_ = count;
+  timer_start_ = clock_.now_ns();
+  arm_timer();
+}
+
+void LocalApic::write_divide(u32 value) {
+  // What is left of the count goes on at the new rate.
+  const u32 current = timer_current();
+  timer_divide_ = value & 0xb;
+  timer_from_ = current;
+  timer_start_ = clock_.now_ns();
+  arm_timer();
+}
+
+void LocalApic::arm_timer() {
+  if (timer_from_ == 0 || (lvt_[timer] & kMasked) != 0) {
+    timer_due_.cancel();
+    return;
+  }
+  const u64 now = clock_.now_ns();
+  const u64 elapsed = (now - timer_start_) / timer_divisor();
+  u64 counts = timer_from_;
+  if (elapsed >= counts) {
+    if (!timer_periodic()) {
+      timer_due_.cancel();
+      return;
+    }
+    counts += ((elapsed - counts) / timer_initial_ + 1) * timer_initial_;
+  }
+  timer_due_.arm(timer_start_ + counts * timer_divisor());
+}
+
+void LocalApic::timer_due() {
+  trigger_lvt(timer);
+  if (!timer_periodic()) return;
+  arm_timer();
+  if (timer_due_.deadline() != Clock::kNever)
+    timer_due_.arm(std::max(timer_due_.deadline(), clock_.now_ns() + kMinPeriodNs));
+}
+
+}  // namespace ringshift
