@@ -198,8 +198,6 @@ Outcome<> repeated(StringOp& op) {
   u32 budget = elements_per_round(cpu);
   FlagsImage flags = image_of_flags(cpu.state.rflags);
   while (count != 0) {
-    // Events are looked at between rounds; a breakpoint that an element hit is reported after it.
-    if (budget == 0 || cpu.state.pending_dr6 != 0) return repeat(cpu);
     u32 done = op.backward() ? 0 : Operation::fast(op, std::min(count, budget), flags);
     if (done == 0) {
       RS_TRY(Operation::one(op, flags));
@@ -210,6 +208,8 @@ Outcome<> repeated(StringOp& op) {
     op.set(kEcx, count);
     commit_progress(cpu);
     if (Operation::kCompares && ends_repeat(op, equal(flags))) break;
+    // Events are looked at between rounds; a breakpoint that an element hit is reported after it.
+    if (count != 0 && (budget == 0 || cpu.state.pending_dr6 != 0)) return repeat(cpu);
   }
   if (Operation::kCompares) set_flags(cpu.state, flags);
   return {};
