@@ -85,12 +85,20 @@ std::string code_text(const Cpu& cpu) {
   return text;
 }
 
+// INTs, interrupts and traps aren't in the chain, but their failed delivery may have begun it.
+bool begins_with_idt_error(const Fault& first) {
+  constexpr u32 kErrorIdt = 2;
+  return first.has_error_code && first.vector != Vector::page_fault && (first.error_code & kErrorIdt) != 0;
+}
+
 std::string cause_text(const Cpu& cpu) {
   const auto& chain = cpu.fault_chain;
   if (chain.size() < 2) return "";
-  const std::string name = vector_name(static_cast<unsigned>(chain[0].fault.vector));
-  std::string text = fmt::format("Likely cause: {} could not be delivered: {}.\n", name,
-                                 explain_delivery_fault(cpu, chain[1].fault));
+  std::string text = "Likely cause: ";
+  if (begins_with_idt_error(chain[0].fault)) text += explain_delivery_fault(cpu, chain[0].fault) + "; then ";
+  text += fmt::format("{} could not be delivered: {}.\n",
+                      vector_name(static_cast<unsigned>(chain[0].fault.vector)),
+                      explain_delivery_fault(cpu, chain[1].fault));
   if (chain.size() > 3)
     text += fmt::format("Nor could {}: {}.\n",
                         vector_name(static_cast<unsigned>(chain[chain.size() - 2].fault.vector)),
