@@ -107,6 +107,8 @@ void EngineRunner::build_tables(bool low_arena) {
     put64(kSystem + 0x1000 + vector * 8, gate(kStubs + vector, vector == 3 || vector == 4 ? 3 : 0));
   const u32 stack_of_ring0[2] = {kStackTop, kKernelDs};
   put(kSystem + 0x2000 + 4, stack_of_ring0, sizeof stack_of_ring0);
+  const u16 no_port_bitmap = 0x68;  // past the limit: every port is #GP at CPL 3
+  put(kSystem + 0x2000 + 0x66, &no_port_bitmap, sizeof no_port_bitmap);
   std::array<u8, kPageSize> hlts;
   hlts.fill(0xf4);
   put(kSystem + 0x3000, hlts.data(), hlts.size());

@@ -62,8 +62,11 @@ Item store_environment(Random& random) {
 
 }  // namespace
 
-void Generator::append_loop(Random& random, RegisterKnowledge& knowledge, std::vector<Item>& items) const {
+Generator::Loop Generator::append_loop(Random& random, RegisterKnowledge& knowledge,
+                                       std::vector<Item>& items) const {
+  const u32 begin = static_cast<u32>(items.size());
   items.push_back(with32({0xb9}, 1 + random.below(random.chance(20) ? 40 : 6)));  // MOV ECX, n
+  items.back().bounds_loop = true;
   knowledge.small |= 2;
   const u32 head = static_cast<u32>(items.size());
   for (u32 i = 1 + random.below(4); i > 0; --i)
@@ -83,6 +86,7 @@ void Generator::append_loop(Random& random, RegisterKnowledge& knowledge, std::v
     default:
       items.push_back(branch({static_cast<u8>(0xe0 + random.below(2)), 0}, Item::Fix::relative8, 1, head));
   }
+  return {begin, static_cast<u32>(items.size())};
 }
 
 void Generator::append_template(Random& random, RegisterKnowledge& knowledge,
@@ -154,20 +158,26 @@ Sequence Generator::draw_sequence(Random& random, UserState& state) const {
   if (state.gpr[1] < 64) knowledge.small |= 2;
   const u32 wanted = 1 + random.below(12);
   std::vector<Item>& items = sequence.items;
+  std::vector<Loop> loops;
   while (items.size() < wanted) {
     const u32 kind = random.below(100);
     if (kind < 12)
       append_template(random, knowledge, items);
     else if (kind < 16)
-      append_loop(random, knowledge, items);
+      loops.push_back(append_loop(random, knowledge, items));
     else {
       Item item = source_.draw(random, knowledge, InstructionSource::Limits::none, low_arena_);
       item.target = static_cast<u32>(items.size()) + 1 + random.below(4);
       items.push_back(std::move(item));
     }
   }
-  for (Item& item : items)
-    if (item.target > items.size()) item.target = static_cast<u32>(items.size());
+  for (u32 i = 0; i < items.size(); ++i) {
+    u32& target = items[i].target;
+    if (target > items.size()) target = static_cast<u32>(items.size());
+    // Into a loop only through the MOV that bounds it.
+    for (const Loop& loop : loops)
+      if (target > loop.begin && target < loop.end && i < loop.begin) target = loop.begin;
+  }
   return sequence;
 }
 

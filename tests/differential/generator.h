@@ -24,7 +24,10 @@ class Generator {
  private:
   Sequence draw_sequence(Random& random, UserState& state) const;
   void append_template(Random& random, RegisterKnowledge& knowledge, std::vector<Item>& items) const;
-  void append_loop(Random& random, RegisterKnowledge& knowledge, std::vector<Item>& items) const;
+  struct Loop {
+    u32 begin, end;  // items
+  };
+  Loop append_loop(Random& random, RegisterKnowledge& knowledge, std::vector<Item>& items) const;
 
   InstructionSource source_;
   bool low_arena_;

@@ -34,6 +34,9 @@ ringshift_host_enter:
         .globl  ringshift_host_return
         .type   ringshift_host_return, @function
 ringshift_host_return:
+        # Sigreturn leaves NT as it was, and IRETQ with NT set is #GP.
+        pushq   $0x202
+        popfq
         popq    %rdi
         fxrstor64 (%rdi)
         popq    %r15

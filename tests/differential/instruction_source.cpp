@@ -157,6 +157,26 @@ bool excluded(ZydisMnemonic mnemonic) {
   }
 }
 
+// Behaves otherwise on this host than on the CPU that the model describes, or than on other hosts.
+bool differs_by_host(const ZydisDecodedInstruction& insn) {
+  bool any_repeat_prefix = false;
+  for (unsigned i = 0; i < insn.raw.prefix_count; ++i)
+    any_repeat_prefix |= insn.raw.prefixes[i].value == 0xf2 || insn.raw.prefixes[i].value == 0xf3;
+  switch (insn.mnemonic) {
+    case ZYDIS_MNEMONIC_INT1:  // AMD under a hypervisor saves the EIP of INT1 itself
+      return true;
+    case ZYDIS_MNEMONIC_LOOPE:  // AMD: F2 and F3 choose the condition
+    case ZYDIS_MNEMONIC_LOOPNE:
+      return any_repeat_prefix;
+    case ZYDIS_MNEMONIC_BSF:  // with F3, TZCNT and LZCNT on a host that has them
+    case ZYDIS_MNEMONIC_BSR:
+      return any_repeat_prefix;
+    default:
+      // 0F 0D with a register is a NOP for Intel (SDM vol. 2 appendix A), #UD for AMD.
+      return insn.opcode_map == ZYDIS_OPCODE_MAP_0F && insn.opcode == 0x0d && insn.raw.modrm.mod == 3;
+  }
+}
+
 bool is_relative_branch(const ZydisDecodedInstruction& insn) {
   return insn.raw.imm[0].is_relative &&
          (insn.meta.category == ZYDIS_CATEGORY_COND_BR || insn.meta.category == ZYDIS_CATEGORY_UNCOND_BR ||
@@ -181,6 +201,10 @@ int gpr_of(ZydisRegister reg) {
 
 InstructionSource::InstructionSource(const CpuidTable& cpuid) : decoder_(cpuid) {
   ZydisDecoderInit(&zydis_, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
+  for (const auto feature :
+       {ZYDIS_DECODER_MODE_MPX, ZYDIS_DECODER_MODE_CET, ZYDIS_DECODER_MODE_LZCNT, ZYDIS_DECODER_MODE_TZCNT,
+        ZYDIS_DECODER_MODE_WBNOINVD, ZYDIS_DECODER_MODE_CLDEMOTE})
+    ZydisDecoderEnableMode(&zydis_, feature, ZYAN_FALSE);
 }
 
 bool InstructionSource::acceptable(Random& random, const u8* bytes, unsigned length, const Decoded& decoded,
@@ -189,16 +213,9 @@ bool InstructionSource::acceptable(Random& random, const u8* bytes, unsigned len
   if (insn.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY || excluded(insn.mnemonic)) return false;
   Instruction ours;
   if (decoder_.decode({bytes, length}, CodeMode::protected32, ours) != DecodeStatus::ok) return false;
-  // F3 0F BC and BD are TZCNT and LZCNT on this host, BSF and BSR where CPUID lacks those.
-  if (insn.opcode_map == ZYDIS_OPCODE_MAP_0F && (insn.opcode == 0xbc || insn.opcode == 0xbd) &&
-      (insn.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE)) != 0)
-    return false;
-  for (unsigned i = 0; i < insn.raw.prefix_count; ++i) {
-    const u8 prefix = insn.raw.prefixes[i].value;
-    if (prefix == 0x64 || prefix == 0x65) return false;
-    if (prefix == 0xf3 && (insn.mnemonic == ZYDIS_MNEMONIC_BSF || insn.mnemonic == ZYDIS_MNEMONIC_BSR))
-      return false;
-  }
+  if (differs_by_host(insn)) return false;
+  for (unsigned i = 0; i < insn.raw.prefix_count; ++i)
+    if (insn.raw.prefixes[i].value == 0x64 || insn.raw.prefixes[i].value == 0x65) return false;
   if (insn.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR) return false;
   if ((insn.attributes & ZYDIS_ATTRIB_IS_PRIVILEGED) != 0 && !random.chance(3)) return false;
   const auto category = insn.meta.category;

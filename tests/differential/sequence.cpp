@@ -43,6 +43,12 @@ std::optional<std::vector<u8>> Sequence::assemble() const {
   return code;
 }
 
+bool Sequence::loops() const {
+  for (u32 i = 0; i < items.size(); ++i)
+    if (items[i].fix != Item::Fix::none && items[i].target <= i) return true;
+  return false;
+}
+
 Sequence Sequence::without(u32 removed) const {
   Sequence rest;
   rest.start = start;

@@ -1,0 +1,62 @@
+// Known differences: decided by the instruction that the host faulted at.
+#include "tests/differential/known_differences.h"
+
+#include <Zydis/Zydis.h>
+
+namespace ringshift::differential {
+
+namespace {
+
+constexpr u32 kGp = 13, kSs = 12, kPf = 14, kXm = 19;
+
+bool decode(std::span<const u8> code, u32 eip, ZydisDecodedInstruction& insn) {
+  if (eip < kArenas[kCode].base || eip - kArenas[kCode].base >= code.size()) return false;
+  ZydisDecoder decoder;
+  ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
+  const std::span<const u8> rest = code.subspan(eip - kArenas[kCode].base);
+  return ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder, nullptr, rest.data(), rest.size(), &insn));
+}
+
+// An access across FFFFFFFF in a flat segment "may or may not" raise #GP or #SS (SDM vol. 3A 5.3).
+bool wraps(const RunResult& limit, const RunResult& page) {
+  return (limit.stop.vector == kGp || limit.stop.vector == kSs) && page.stop.vector == kPf &&
+         (page.stop.address >= 0xfffffe00 || page.stop.address < 0x200);
+}
+
+}  // namespace
+
+Ignored known_difference(std::span<const u8> code, const RunResult& expected, const RunResult& actual) {
+  Ignored ignored;
+  ZydisDecodedInstruction insn;
+  if (expected.state.eip != actual.state.eip || !decode(code, expected.state.eip, insn)) return ignored;
+  if (wraps(expected, actual) || wraps(actual, expected)) {
+    ignored.all = true;
+    return ignored;
+  }
+  if (expected.stop.vector != actual.stop.vector) return ignored;
+  switch (insn.mnemonic) {
+    case ZYDIS_MNEMONIC_POPA:  // AMD keeps what was popped before the fault
+    case ZYDIS_MNEMONIC_POPAD:
+      ignored.registers = expected.stop.vector == kPf;
+      break;
+    case ZYDIS_MNEMONIC_CMPSB:  // which operand is read first
+    case ZYDIS_MNEMONIC_CMPSW:
+    case ZYDIS_MNEMONIC_CMPSD:
+    case ZYDIS_MNEMONIC_FRSTOR:  // in which order the image is read
+    case ZYDIS_MNEMONIC_FLDENV:
+    case ZYDIS_MNEMONIC_FXRSTOR:
+      ignored.address = expected.stop.vector == kPf;
+      break;
+    case ZYDIS_MNEMONIC_CVTPS2PI:  // whether the registers become MMX before #XM
+    case ZYDIS_MNEMONIC_CVTTPS2PI:
+    case ZYDIS_MNEMONIC_CVTPD2PI:
+    case ZYDIS_MNEMONIC_CVTTPD2PI:
+      ignored.fx = expected.stop.vector == kXm;
+      break;
+    default:
+      break;
+  }
+  return ignored;
+}
+
+}  // namespace ringshift::differential
