@@ -11,6 +11,8 @@ namespace {
 constexpr u32 kDr6Breakpoints = 0xf;
 constexpr u32 kDr6AccessDetected = 1u << 13;
 constexpr u32 kDr7GeneralDetect = 1u << 13;
+// Benign faults in a row (#AC in task after task) would otherwise be as many as the guest can arrange.
+constexpr unsigned kLongestChain = 64;
 
 // DR6 accumulates, but for B0-B3, which tell of the last exception (SDM 3B 17.2.3). GD goes so that the
 // handler may use the debug registers (17.2.4).
@@ -64,7 +66,7 @@ void deliver_fault(Cpu& cpu, const Fault& fault) {
     const Fault nested = done.error();
     note_fault(cpu, nested);
     const std::optional<Fault> next = combine_faults(current, nested);
-    if (!next) return shut_down(cpu);
+    if (!next || cpu.fault_chain.size() > kLongestChain) return shut_down(cpu);
     if (*next != nested) note_fault(cpu, *next);
     current = *next;
   }

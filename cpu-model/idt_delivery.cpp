@@ -1,7 +1,7 @@
 // Delivery through the gates of the protected-mode IDT (SDM vol. 3A 6.11, 6.12; vol. 2A INT n).
 #include "cpu-model/event_delivery.h"
 #include "cpu-model/stack_frame.h"
-#include "cpu-model/task_switch.h"
+#include "cpu-model/task_switch_steps.h"
 #include "cpu-model/transfer_segments.h"
 
 namespace ringshift {
@@ -96,15 +96,14 @@ Outcome<> deliver_inner(Cpu& cpu, const Event& event, const GateForm& form, cons
 
 Outcome<> deliver_through_task_gate(Cpu& cpu, const Event& event, u16 selector) {
   const Descriptor tss = RS_TRY(task_descriptor(cpu, selector, false, Vector::general_protection));
-  // The old TSS takes the place of the stack: a fault's RF goes into its image of EFLAGS.
-  const u64 flags = cpu.state.rflags;
-  const u64 old_base = cpu.state.tr.base;
-  if (event.resume) cpu.state.rflags |= kFlagRf;
-  const std::optional<u32> error =
-      event.has_error_code ? std::optional<u32>(event.error_code) : std::optional<u32>();
-  const Outcome<> done = switch_task(cpu, selector, tss, TaskSwitchCause::interrupt, error);
-  if (!done && cpu.state.tr.base == old_base) cpu.state.rflags = flags;
-  return done;
+  const TaskState task =
+      RS_TRY(begin_task_switch(cpu, selector, tss, TaskSwitchCause::interrupt, saved_flags(cpu, event)));
+  const auto error = event.has_error_code ? std::optional<u32>(event.error_code) : std::optional<u32>();
+  const Outcome<> done = complete_task_switch(cpu, tss, task, error);
+  if (done || event.kind != EventKind::software) return done;
+  // INT n has ended with the switch: there is no instruction for its caller to put EIP back to.
+  deliver_fault(cpu, done.error());
+  return {};
 }
 
 Outcome<> deliver_through_idt(Cpu& cpu, const Event& event) {

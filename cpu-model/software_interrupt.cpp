@@ -24,13 +24,8 @@ Outcome<> software_interrupt(Cpu& cpu, u8 vector, SoftwareInterrupt kind) {
     return {};
   }
   const bool int1 = kind == SoftwareInterrupt::int1;
-  const u16 task = cpu.state.tr.selector;
-  const Outcome<> done = deliver_event(
+  return deliver_event(
       cpu, {.vector = vector, .kind = EventKind::software, .external = int1, .checks_gate = !int1});
-  if (done || cpu.state.tr.selector == task) return done;
-  // The fault belongs to the task that a gate switched to: there is no instruction to put EIP back to.
-  deliver_fault(cpu, done.error());
-  return {};
 }
 
 }  // namespace ringshift

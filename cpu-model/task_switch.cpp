@@ -4,7 +4,7 @@
 #include "cpu-model/exceptions.h"
 #include "cpu-model/stack.h"
 #include "cpu-model/task_segments.h"
-#include "cpu-model/task_state.h"
+#include "cpu-model/task_switch_steps.h"
 #include "cpu-model/transfer_segments.h"
 
 namespace ringshift {
@@ -52,10 +52,10 @@ Outcome<> set_busy(Cpu& cpu, u16 selector, bool busy) {
 }
 
 // Steps 4 to 9 of SDM 3A 7.3, all in memory.
-Outcome<> save_old_task(Cpu& cpu, u16 selector, const Descriptor& descriptor, TaskSwitchCause cause) {
+Outcome<> save_old_task(Cpu& cpu, u16 selector, const Descriptor& descriptor, TaskSwitchCause cause,
+                        u32 flags) {
   const SegmentRegister& old = cpu.state.tr;
   const bool old_wide = wide_task(old.attributes & kSegTypeMask);
-  u32 flags = cpu.state.eflags();
   if (cause == TaskSwitchCause::iret) flags &= ~kFlagNt;
   if (!nests(cause)) RS_TRY(set_busy(cpu, old.selector, false));
   RS_TRY(save_task(cpu, static_cast<Gva>(old.base), old_wide, flags));
@@ -89,9 +89,18 @@ Outcome<> load_address_space(Cpu& cpu, const Descriptor& descriptor, const TaskS
   return {};
 }
 
-// What may fault in the new task.
-Outcome<> complete(Cpu& cpu, const Descriptor& descriptor, const TaskState& task,
-                   std::optional<u32> error_code) {
+}  // namespace
+
+Outcome<TaskState> begin_task_switch(Cpu& cpu, u16 selector, const Descriptor& descriptor,
+                                     TaskSwitchCause cause, u32 saved_flags) {
+  const TaskState task = RS_TRY(prepare(cpu, selector, descriptor, cause));
+  RS_TRY(save_old_task(cpu, selector, descriptor, cause, saved_flags));
+  enter_task(cpu, selector, descriptor, task, cause);
+  return task;
+}
+
+Outcome<> complete_task_switch(Cpu& cpu, const Descriptor& descriptor, const TaskState& task,
+                               std::optional<u32> error_code) {
   RS_TRY(load_address_space(cpu, descriptor, task));
   RS_TRY(load_task_segments(cpu, task));
   if (error_code) RS_TRY(push(cpu, *error_code, wide_task(descriptor.type()) ? 4 : 2));
@@ -99,14 +108,10 @@ Outcome<> complete(Cpu& cpu, const Descriptor& descriptor, const TaskState& task
   return {};
 }
 
-}  // namespace
-
 Outcome<> switch_task(Cpu& cpu, u16 selector, const Descriptor& descriptor, TaskSwitchCause cause,
                       std::optional<u32> error_code) {
-  const TaskState task = RS_TRY(prepare(cpu, selector, descriptor, cause));
-  RS_TRY(save_old_task(cpu, selector, descriptor, cause));
-  enter_task(cpu, selector, descriptor, task, cause);
-  const Outcome<> done = complete(cpu, descriptor, task, error_code);
+  const TaskState task = RS_TRY(begin_task_switch(cpu, selector, descriptor, cause, cpu.state.eflags()));
+  const Outcome<> done = complete_task_switch(cpu, descriptor, task, error_code);
   // An interrupt's delivery must know of the fault, to make it a double fault. The others are instructions of
   // the old task, which have ended: a caller that put registers back on a fault would undo the switch.
   if (!done && cause != TaskSwitchCause::interrupt) {
