@@ -147,7 +147,10 @@ inline Interpreter::Progress Interpreter::execute(const DecodedInstruction& deco
     return Progress::faulted;
   }
   if (restart.again) [[unlikely]] {
+    // What is delivered between the rounds of a REP pushes RF set, and a REP that goes on doesn't meet its
+    // own instruction breakpoint again (SDM vol. 3B 17.3.1.1).
     restart.again = false;
+    state.rflags |= kFlagRf;
     return Progress::unfinished;
   }
   ++cpu_.control.retired;
@@ -211,8 +214,6 @@ bool Interpreter::careful_step(bool cached) {
   state.interrupt_shadow = 0;     // likewise
   const Progress progress = execute(decoded);
   if (progress == Progress::faulted) return false;
-  // A REP that goes on doesn't meet its own instruction breakpoint again (SDM vol. 3B 17.3.1.1).
-  if (progress == Progress::unfinished && breakpoints_armed(cpu_)) state.rflags |= kFlagRf;
   deliver_debug_traps(decoded, single_step);
   return true;
 }
