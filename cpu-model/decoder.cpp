@@ -136,6 +136,7 @@ void fill_memory(const ZydisDecodedOperand& from, Instruction& insn) {
   insn.index = gpr_number(from.mem.index);
   insn.scale = from.mem.scale == 0 ? u8{1} : from.mem.scale;
   insn.displacement = static_cast<i32>(from.mem.disp.value);
+  insn.memory_written = (from.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0;
 }
 
 void fill_operands(const ZydisDecodedInstruction& zydis, const ZydisDecodedOperand* operands,

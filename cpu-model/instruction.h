@@ -69,6 +69,7 @@ struct Instruction {
   u8 index = kNoRegister;
   u8 scale = 1;
   i32 displacement = 0;
+  bool memory_written = false;  // the memory operand is (or may be) written
   u32 immediate = 0;  // sign-extended to 32 bits where the instruction does so
   u32 immediate2 = 0;
 

@@ -1,0 +1,116 @@
+#include "translator/block_translator.h"
+
+#include <cstddef>
+
+#include "translator/translate.h"
+
+namespace ringshift::bt {
+
+using namespace asmjit::x86;  // NOLINT: register names
+
+namespace {
+
+// What the mode adds to the instruction's own treatment.
+Treatment treatment_in(const Instruction& insn, ModeKey mode) {
+  const Treatment treatment = treatment_of(insn);
+  if (uses_fpu_state(insn) && mode.fpu_off()) return Treatment::interpret;
+  if (uses_sse(insn) && mode.sse_off()) return Treatment::interpret;
+  bool memory = false;
+  for (unsigned i = 0; i < insn.operand_count; ++i) memory |= insn.operands[i].kind == OperandKind::memory;
+  const bool accesses = memory && treatment != Treatment::lea && treatment != Treatment::nothing;
+  if (accesses && mode.shape(insn.segment) == SegmentShape::checked) return Treatment::interpret;
+  return treatment;
+}
+
+void translate_one(Emitter& emitter, const GuestInstruction& guest, Treatment treatment,
+                   TranslationBlock& block) {
+  emitter.begin_instruction(guest.insn, guest.eip, guest.flags_live);
+  switch (treatment) {
+    case Treatment::identity:
+      return translate_identity(emitter, guest);
+    case Treatment::nothing:
+      return;
+    case Treatment::short_incdec:
+      return translate_short_incdec(emitter, guest);
+    case Treatment::moffs:
+      return translate_moffs(emitter, guest);
+    case Treatment::lea:
+      return translate_lea(emitter, guest);
+    case Treatment::bit_string:
+      return translate_bit_string(emitter, guest);
+    case Treatment::push:
+      return translate_push(emitter, guest);
+    case Treatment::pop:
+      return translate_pop(emitter, guest);
+    case Treatment::leave:
+      return translate_leave(emitter, guest);
+    default:
+      return translate_branch(emitter, guest, treatment, block);
+  }
+}
+
+void emit_count(Emitter& emitter, unsigned instructions) {
+  const Mem executed = ptr(r15, static_cast<i32>(offsetof(BtContext, executed)), 8);
+  emitter.as().mov(r8, executed);
+  emitter.as().lea(r8, ptr(r8, static_cast<i32>(instructions)));
+  emitter.as().mov(executed, r8);
+}
+
+// Tells the links where they stand in the finished code.
+void place_links(const Emitter& emitter, TranslationBlock& block) {
+  for (const Emitter::PendingLink& pending : emitter.pending_links()) {
+    Link& link = *pending.link;
+    link.source = &block;
+    link.target_eip = pending.target_eip;
+    link.backward = pending.backward;
+    link.patch = block.polled_entry + pending.patch_offset;
+    link.exit_stub = block.polled_entry + pending.stub_offset;
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& guest, ModeKey mode) {
+  auto block = std::make_unique<TranslationBlock>();
+  block->eip = guest.eip;
+  block->mode = mode;
+  block->pages[0] = guest.pages[0];
+  block->pages[1] = guest.pages[1];
+  block->first_byte = guest.eip & kPageOffsetMask;
+  block->global = guest.global;
+
+  Emitter emitter(stubs_, mode, guest.global);
+  emitter.begin(cache_.next());
+  emitter.begin_instruction(guest.instructions.front().insn, guest.eip, true);
+  emitter.poll(guest.eip, guest.instructions.front().flags_live);
+  const u32 entry_offset = emitter.offset();
+  emit_count(emitter, static_cast<unsigned>(guest.instructions.size()));
+
+  bool ended = false;
+  for (const GuestInstruction& next : guest.instructions) {
+    const Treatment treatment = treatment_in(next.insn, mode);
+    translate_one(emitter, next, treatment, *block);
+    block->guest_bytes = static_cast<u16>(next.eip + next.insn.length - guest.eip);
+    ++block->instructions;
+    ended = ends_block(treatment);
+    if (ended) break;
+  }
+  if (!ended) {
+    emitter.restore_flags();
+    emitter.jump_to_link(guest.end_eip(), &block->links[0]);
+  }
+  RS_CHECK(emitter.finish(buffer_));
+  if (buffer_.size() > cache_.free_bytes()) return nullptr;
+  block->polled_entry = cache_.append(buffer_);
+  block->entry = block->polled_entry + entry_offset;
+  block->host_bytes = static_cast<u32>(buffer_.size());
+  block->marks = emitter.marks();
+  place_links(emitter, *block);
+  ++counters_.blocks;
+  counters_.guest_instructions += block->instructions;
+  counters_.guest_bytes += block->guest_bytes;
+  counters_.host_bytes += block->host_bytes;
+  return block;
+}
+
+}  // namespace ringshift::bt

@@ -1,0 +1,43 @@
+// BtContext: what translated code reaches through r15 while it runs.
+//
+// Host registers inside the cache: RAX..RDI hold guest EAX..EDI (ESP in RSP), RFLAGS the guest's arithmetic
+// flags and DF, r13 the VcpuState, r14 the Tlb table of the current privilege, r15 this; r8-r11 are scratch
+// and r12 holds the arithmetic flags while a lookup clobbers them (translator/emitter.h).
+#pragma once
+
+#include <atomic>
+
+#include "cpu-model/tlb.h"
+#include "cpu-model/vcpu_state.h"
+
+namespace ringshift::bt {
+
+// Guest flags that live in RFLAGS inside the cache; the others are in VcpuState::rflags only.
+inline constexpr u32 kHostFlags = kArithmeticFlags | kFlagDf;
+
+// An entry of the jump table: indirect branches and links that can't be fixed find their target here.
+struct JumpEntry {
+  u64 negated_tag;  // -(generation << 32 | eip); 0 + generation never 0: an empty entry cannot match
+  const u8* target;
+};
+inline constexpr unsigned kJumpEntries = 1u << 16;  // by the low 16 bits of eip
+
+struct BtContext {
+  // Read by emitted code on every block.
+  const std::atomic<u32>* events = nullptr;
+  JumpEntry* jump_table = nullptr;
+  u64 jump_generation = 0;  // of the current mode and address space, << 32
+  TlbEntry* tlb_table = nullptr;
+  VcpuState* state = nullptr;
+
+  // Used by the stubs that leave and enter the cache.
+  u64 host_rsp = 0;
+  u64 saved_r12 = 0;
+  u32 host_mxcsr = 0;
+  u32 guest_mxcsr = 0;
+  void* engine = nullptr;
+  alignas(16) u8 xmm[8][16] = {};
+  u64 executed = 0;  // guest instructions, counted by block, when counting is on
+};
+
+}  // namespace ringshift::bt

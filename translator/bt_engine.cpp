@@ -1,0 +1,45 @@
+#include "translator/bt_engine.h"
+
+#include "translator/dispatcher.h"
+
+namespace ringshift {
+
+class BtEngine::Impl {
+ public:
+  static Result<std::unique_ptr<Impl>> create(Cpu& cpu, const BtOptions& options) {
+    auto cache = RS_TRY(bt::CodeCache::create(options.cache_bytes));
+    auto impl = std::make_unique<Impl>(cpu, std::move(cache));
+    RS_TRY(impl->dispatcher.prepare());
+    return impl;
+  }
+  Impl(Cpu& cpu_ref, bt::CodeCache code_cache) : cpu(cpu_ref), dispatcher(cpu_ref, std::move(code_cache)) {}
+
+  Cpu& cpu;
+  bt::Dispatcher dispatcher;
+};
+
+Result<std::unique_ptr<BtEngine>> BtEngine::create(Cpu& cpu, const BtOptions& options) {
+  return std::unique_ptr<BtEngine>(new BtEngine(RS_TRY(Impl::create(cpu, options))));
+}
+
+BtEngine::BtEngine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+BtEngine::~BtEngine() = default;
+
+ExitReason BtEngine::run(CpuIo& io) { return impl_->dispatcher.run(io); }
+
+void BtEngine::request_exit() { impl_->cpu.control.raise_event(kEventExit); }
+
+void BtEngine::save(VcpuState& state) const { state = impl_->cpu.state; }
+
+void BtEngine::restore(const VcpuState& state) {
+  impl_->cpu.state = state;
+  impl_->cpu.flush_all();
+}
+
+EngineCapabilities BtEngine::capabilities() const {
+  return {.name = "bt", .virtual_time = false, .exact_debug_registers = true};
+}
+
+void BtEngine::report(StatsSink& sink) const { impl_->dispatcher.report(sink); }
+
+}  // namespace ringshift

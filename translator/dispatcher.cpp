@@ -1,0 +1,203 @@
+#include "translator/dispatcher.h"
+
+#include <cstddef>
+
+#include "base/bits.h"
+#include "cpu-model/exceptions.h"
+#include "cpu-model/memory_access.h"
+#include "translator/fpu_sync.h"
+
+namespace ringshift::bt {
+
+namespace {
+
+// Room that a block may take at most; below it the cache is flushed before translating.
+constexpr u64 kCacheReserve = 64 * 1024;
+
+u32 read_mxcsr() {
+  u32 value;
+  asm volatile("stmxcsr %0" : "=m"(value));
+  return value;
+}
+
+}  // namespace
+
+Dispatcher::Dispatcher(Cpu& cpu, CodeCache cache)
+    : cpu_(cpu),
+      decoder_(cpu.cpuid),
+      interpreter_(cpu),
+      cache_(std::move(cache)),
+      jump_table_(kJumpEntries),
+      blocks_(cpu.phys, cache_, jump_table_.data()),
+      translator_(cache_, stubs_) {
+  context_.events = &cpu.control.events;
+  context_.jump_table = jump_table_.data();
+  context_.state = &cpu.state;
+  context_.engine = this;
+  cpu_.observer = this;
+  cpu_.phys.add_listener(this, kAttrBtCode);
+}
+
+Dispatcher::~Dispatcher() {
+  blocks_.clear();
+  cpu_.phys.remove_listener(this);
+  cpu_.observer = nullptr;
+}
+
+Result<void> Dispatcher::prepare() {
+  stubs_ = RS_TRY(emit_runtime_stubs(cache_, {.access = on_access,
+                                              .interpret = on_interpret,
+                                              .chain = on_chain,
+                                              .jump = on_jump,
+                                              .events = on_events}));
+  stub_bytes_ = cache_.used_bytes();
+  return {};
+}
+
+ExitReason Dispatcher::run(CpuIo& io) {
+  cpu_.io = &io;
+  HostFaultScope faults(*this);
+  context_.host_mxcsr = read_mxcsr();
+  mode_known_ = false;
+  load_fpu(context_);
+  const u8* const start = dispatch();
+  if (start != stubs_.leave)
+    reinterpret_cast<void (*)(BtContext*, const u8*)>(const_cast<u8*>(stubs_.enter))(&context_, start);
+  save_fpu(context_);
+  reset_host_fpu();
+  cpu_.control.retired += std::exchange(context_.executed, 0);
+  cpu_.io = nullptr;
+  return exit_reason_;
+}
+
+const u8* Dispatcher::leave(ExitReason reason) {
+  exit_reason_ = reason;
+  return stubs_.leave;
+}
+
+const u8* Dispatcher::dispatch() {
+  for (;;) {
+    if (cpu_.state.shutdown != 0) return leave(ExitReason::shutdown);
+    if (cpu_.control.events.load(std::memory_order_acquire) != 0 && handle_events())
+      return leave(ExitReason::requested);
+    if (cpu_.state.halted != 0) return leave(ExitReason::halted);
+    const ModeKey mode(cpu_);
+    if (!mode.translatable() || cpu_.state.interrupt_shadow != 0) {
+      ++counters_.interpreted_modes;
+      interpret_one(true, true);
+      continue;
+    }
+    const Outcome<TranslationBlock*> block = current_block(mode);
+    if (!block) {
+      deliver_fault(cpu_, block.error());
+      continue;
+    }
+    if (*block == nullptr) {
+      interpret_one(true, false);
+      continue;
+    }
+    use_mode(mode);
+    cpu_.state.rflags &= ~u64{kFlagRf};
+    return (*block)->entry;
+  }
+}
+
+bool Dispatcher::handle_events() {
+  RunControl& control = cpu_.control;
+  const u32 events = control.events.load(std::memory_order_acquire);
+  if ((events & kEventService) != 0) {
+    control.clear_event(kEventService);
+    control.retired += std::exchange(context_.executed, 0);
+    cpu_.io->service(events);
+  }
+  if ((events & kEventExit) != 0) {
+    control.clear_event(kEventExit);
+    return true;
+  }
+  deliver_pending(cpu_);
+  return false;
+}
+
+void Dispatcher::interpret_one(bool fpu, bool cached) {
+  if (fpu) save_fpu(context_);
+  interpreter_.step(cached);
+  if (fpu) load_fpu(context_);
+}
+
+void Dispatcher::use_mode(ModeKey mode) {
+  context_.tlb_table = cpu_.tlb.table(mode.user()).data();
+  if (mode_known_ && mode == mode_) return;
+  mode_ = mode;
+  mode_known_ = true;
+  auto [found, fresh] = generations_.try_emplace(mode.value(), Generation{next_generation_, true});
+  if (fresh) ++next_generation_;
+  context_.jump_generation = found->second.value << 32;
+}
+
+Outcome<TranslationBlock*> Dispatcher::current_block(ModeKey mode) {
+  const u32 eip = cpu_.state.eip();
+  const TlbEntry* const entry = RS_TRY(fill_tlb(cpu_, eip, AccessKind::fetch, cpu_.user()));
+  if (entry != nullptr) {
+    TranslationBlock* const found = blocks_.find(eip, entry->page, mode);
+    if (found != nullptr && found->one_page()) return found;
+    if (found != nullptr) {
+      const u32 next_page = align_down(eip, kPageSize) + kPageSize;
+      const TlbEntry* const second = RS_TRY(fill_tlb(cpu_, next_page, AccessKind::fetch, cpu_.user()));
+      if (second != nullptr && second->page == found->pages[1]) return found;
+    }
+  }
+  const GuestBlock guest = RS_TRY(read_guest_block(cpu_, decoder_, eip));
+  if (guest.instructions.empty()) return nullptr;
+  return translate(guest, mode);
+}
+
+TranslationBlock* Dispatcher::translate(const GuestBlock& guest, ModeKey mode) {
+  if (cache_.free_bytes() < kCacheReserve) flush_cache();
+  auto block = translator_.translate(guest, mode);
+  RS_CHECK(block != nullptr);
+  return blocks_.insert(std::move(block));
+}
+
+void Dispatcher::flush_cache() {
+  ++counters_.cache_flushes;
+  blocks_.clear();
+  cache_.truncate(stub_bytes_);
+}
+
+bool Dispatcher::may_link(const Link& link, const TranslationBlock& target) const {
+  const TranslationBlock& source = *link.source;
+  if (!source.valid || !(source.mode == target.mode)) return false;
+  const bool same_page = source.one_page() && target.one_page() && source.pages[0] == target.pages[0] &&
+                         (source.eip >> kPageShift) == (target.eip >> kPageShift);
+  if (same_page) return true;
+  return source.global && target.global;  // cut by cut_cross_page_links
+}
+
+void Dispatcher::report(StatsSink& sink) const {
+  const TranslationCounters& made = translator_.counters();
+  sink.count("bt", "instructions", cpu_.control.retired + context_.executed);
+  sink.count("bt", "blocks translated", made.blocks);
+  sink.count("bt", "guest instructions translated", made.guest_instructions);
+  sink.count("bt", "guest bytes translated", made.guest_bytes);
+  sink.count("bt", "host bytes emitted", made.host_bytes);
+  sink.count("bt", "cache bytes in use", cache_.used_bytes());
+  sink.count("bt", "cache flushes", counters_.cache_flushes);
+  sink.count("bt", "blocks invalidated", blocks_.counters().invalidated);
+  sink.count("bt", "links made", blocks_.counters().links);
+  sink.count("bt", "links cut", blocks_.counters().links_cut);
+  sink.count("exits", "lookup miss", counters_.access_exits);
+  sink.count("exits", "lookup miss: filled", counters_.access_fills);
+  sink.count("exits", "lookup miss: interpreted", counters_.access_interpreted);
+  sink.count("exits", "interpreted instruction", counters_.interpreted);
+  sink.count("exits", "interpreted mode", counters_.interpreted_modes);
+  sink.count("exits", "unlinked branch", counters_.chain_exits);
+  sink.count("exits", "jump-table miss", counters_.jump_misses);
+  sink.count("exits", "event", counters_.event_exits);
+  sink.count("exits", "host fault", counters_.host_faults);
+  sink.count("tlb", "misses", cpu_.tlb.counters.misses);
+  sink.count("tlb", "full flushes", cpu_.tlb.counters.full_flushes);
+  sink.count("tlb", "address-space flushes", cpu_.tlb.counters.address_space_flushes);
+  sink.count("tlb", "page flushes", cpu_.tlb.counters.page_flushes);
+}
+
+}  // namespace ringshift::bt

@@ -1,0 +1,94 @@
+// Dispatcher: the engine's loop: finds or makes the block for where the CPU stands, and serves the exits.
+#pragma once
+
+#include <unordered_map>
+#include <vector>
+
+#include "cpu-model/execution_engine.h"
+#include "cpu-model/interp/interpreter.h"
+#include "translator/block_table.h"
+#include "translator/block_translator.h"
+#include "translator/host_faults.h"
+#include "translator/runtime_stubs.h"
+
+namespace ringshift::bt {
+
+class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
+ public:
+  Dispatcher(Cpu& cpu, CodeCache cache);
+  ~Dispatcher();
+  Dispatcher(const Dispatcher&) = delete;
+
+  // Emits the stubs.
+  Result<void> prepare();
+  ExitReason run(CpuIo& io);
+  void report(StatsSink& sink) const;
+
+ private:
+  // --- helpers of the runtime stubs (dispatcher_helpers.cpp)
+  static Dispatcher& self(BtContext* context) { return *static_cast<Dispatcher*>(context->engine); }
+  static const u8* on_access(BtContext* context, const void* retry, u32 gva, u32 info);
+  static const u8* on_interpret(BtContext* context, const void*, u32, u32 info);
+  static const u8* on_chain(BtContext* context, const void* link, u32, u32);
+  static const u8* on_jump(BtContext* context, const void*, u32, u32);
+  static const u8* on_events(BtContext* context, const void*, u32, u32);
+
+  // Where to go on for the state as it is, after whatever is due; RuntimeStubs::leave to end run().
+  const u8* dispatch();
+  // The block for the current state, translated if need be; null: interpret here. Raises the fetch's fault.
+  Outcome<TranslationBlock*> current_block(ModeKey mode);
+  TranslationBlock* translate(const GuestBlock& guest, ModeKey mode);
+  // Handles events; true: leave run().
+  bool handle_events();
+  // The interpreter executes one instruction; fpu: it may use x87/SSE state.
+  void interpret_one(bool fpu, bool cached);
+  void use_mode(ModeKey mode);
+  bool may_link(const Link& link, const TranslationBlock& target) const;
+  void remember_jump(const TranslationBlock& target);
+  void flush_cache();
+  void renew_generations();
+  const u8* leave(ExitReason reason);
+
+  // MmuObserver
+  void on_flush_all() override;
+  void on_flush_address_space() override;
+  void on_flush_page(Gva gva) override;
+  // PhysicalMapListener
+  void on_write(Gpa gpa, u32 length) override;
+  void on_page_changed(Gpa) override {}
+  // HostFaultHandler
+  bool handle_host_fault(int signal, siginfo_t& info, ucontext_t& context) override;
+
+  Cpu& cpu_;
+  Decoder decoder_;
+  Interpreter interpreter_;
+  CodeCache cache_;
+  u64 stub_bytes_ = 0;
+  RuntimeStubs stubs_;
+  std::vector<JumpEntry> jump_table_;
+  BlockTable blocks_;
+  BlockTranslator translator_;
+  BtContext context_;
+  ExitReason exit_reason_ = ExitReason::requested;
+
+  // Jump-table generations by mode; a new one makes all entries of the old unreachable.
+  struct Generation {
+    u64 value;
+    bool global_only;  // every entry stands on global pages: survives MOV CR3
+  };
+  std::unordered_map<u32, Generation> generations_;
+  u64 next_generation_ = 1;
+  ModeKey mode_;
+  bool mode_known_ = false;
+
+  u32 last_fill_eip_ = 0;
+  unsigned fills_in_row_ = 0;
+
+  struct Counters {
+    u64 access_exits = 0, access_fills = 0, access_interpreted = 0, interpreted = 0, interpreted_modes = 0;
+    u64 chain_exits = 0, jump_misses = 0, event_exits = 0, cache_flushes = 0, host_faults = 0;
+  };
+  Counters counters_;
+};
+
+}  // namespace ringshift::bt

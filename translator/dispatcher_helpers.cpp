@@ -1,0 +1,137 @@
+// The dispatcher's ends of the runtime stubs, of flushes, and of faults in translated code.
+#include <algorithm>
+
+#include "cpu-model/memory_access.h"
+#include "translator/dispatcher.h"
+#include "translator/fpu_sync.h"
+
+namespace ringshift::bt {
+
+namespace {
+constexpr unsigned kMaxFillsInRow = 4;
+}
+
+const u8* Dispatcher::on_access(BtContext* context, const void* retry, u32 gva, u32 info) {
+  Dispatcher& d = self(context);
+  ++d.counters_.access_exits;
+  const u32 size = info & AccessInfo::kSizeMask;
+  const bool straddles = (gva & kPageOffsetMask) + size > kPageSize;
+  // Two pages of one instruction may want the same Tlb entry: after a few fills in a row the interpreter
+  // takes it, or it would never get past its lookups.
+  const u32 eip = d.cpu_.state.eip();
+  d.fills_in_row_ = eip == d.last_fill_eip_ ? d.fills_in_row_ + 1 : 0;
+  d.last_fill_eip_ = eip;
+  if (!straddles && d.fills_in_row_ < kMaxFillsInRow) {
+    const AccessKind kind = (info & AccessInfo::kWrite) != 0 ? AccessKind::write : AccessKind::read;
+    const u64 epoch = d.blocks_.epoch();
+    const Outcome<const TlbEntry*> filled = fill_tlb(d.cpu_, gva, kind, d.cpu_.user());
+    if (filled && *filled != nullptr && d.blocks_.epoch() == epoch) {
+      ++d.counters_.access_fills;
+      return static_cast<const u8*>(retry);
+    }
+  }
+  // A fault, MMIO, a straddle, a page with attributes: the interpreter does all of it, exactly.
+  ++d.counters_.access_interpreted;
+  d.fills_in_row_ = 0;
+  d.interpret_one((info & AccessInfo::kFpu) != 0, false);
+  return d.dispatch();
+}
+
+const u8* Dispatcher::on_interpret(BtContext* context, const void*, u32, u32 info) {
+  Dispatcher& d = self(context);
+  ++d.counters_.interpreted;
+  d.interpret_one((info & AccessInfo::kFpu) != 0, false);
+  return d.dispatch();
+}
+
+const u8* Dispatcher::on_chain(BtContext* context, const void* argument, u32, u32) {
+  Dispatcher& d = self(context);
+  ++d.counters_.chain_exits;
+  if (d.cpu_.control.events.load(std::memory_order_acquire) != 0) return d.dispatch();
+  const u64 epoch = d.blocks_.epoch();
+  const Outcome<TranslationBlock*> target = d.current_block(d.mode_);
+  if (!target || *target == nullptr) return d.dispatch();
+  // The link's own block may have gone with a flush.
+  auto& link = *static_cast<Link*>(const_cast<void*>(argument));
+  if (d.blocks_.epoch() == epoch && d.may_link(link, **target)) {
+    d.blocks_.link(link, **target);
+    return (*target)->entry;
+  }
+  const u8* const entry = (*target)->entry;
+  if (d.blocks_.epoch() == epoch) d.remember_jump(**target);
+  return entry;
+}
+
+const u8* Dispatcher::on_jump(BtContext* context, const void*, u32, u32) {
+  Dispatcher& d = self(context);
+  ++d.counters_.jump_misses;
+  if (d.cpu_.control.events.load(std::memory_order_acquire) != 0) return d.dispatch();
+  const Outcome<TranslationBlock*> target = d.current_block(d.mode_);
+  if (!target || *target == nullptr) return d.dispatch();
+  d.remember_jump(**target);
+  return (*target)->entry;
+}
+
+const u8* Dispatcher::on_events(BtContext* context, const void*, u32, u32) {
+  Dispatcher& d = self(context);
+  ++d.counters_.event_exits;
+  return d.dispatch();
+}
+
+void Dispatcher::remember_jump(const TranslationBlock& target) {
+  const u64 tag = context_.jump_generation | target.eip;
+  jump_table_[target.eip & (kJumpEntries - 1)] = {0 - tag, target.polled_entry};
+  if (!target.global) generations_.at(mode_.value()).global_only = false;
+}
+
+// --- translation of addresses changed
+
+void Dispatcher::renew_generations() {
+  generations_.clear();
+  mode_known_ = false;
+}
+
+void Dispatcher::on_flush_all() {
+  blocks_.cut_cross_page_links();
+  renew_generations();
+}
+
+void Dispatcher::on_flush_address_space() {
+  std::erase_if(generations_, [](const auto& entry) { return !entry.second.global_only; });
+  mode_known_ = false;
+}
+
+void Dispatcher::on_flush_page(Gva gva) {
+  if (blocks_.has_code_at(gva)) on_flush_all();
+}
+
+void Dispatcher::on_write(Gpa gpa, u32 length) { blocks_.invalidate(gpa, length); }
+
+// --- faults of the host's CPU in translated code: divide errors, x87 and SSE exceptions, misaligned SSE
+// operands
+
+bool Dispatcher::handle_host_fault(int, siginfo_t&, ucontext_t& context) {
+  auto& registers = context.uc_mcontext.gregs;
+  const auto* const pc = reinterpret_cast<const u8*>(registers[REG_RIP]);
+  const TranslationBlock* const block = cache_.contains(pc) ? blocks_.containing(pc) : nullptr;
+  if (block == nullptr) return false;
+  const auto offset = static_cast<u32>(pc - block->polled_entry);
+  const auto after =
+      std::upper_bound(block->marks.begin(), block->marks.end(), offset,
+                       [](u32 at, const InstructionMark& mark) { return at < mark.host_offset; });
+  if (after == block->marks.begin()) return false;
+  const InstructionMark& mark = *std::prev(after);
+  ++counters_.host_faults;
+  if (mark.flags_saved) {
+    const auto saved = static_cast<u64>(registers[REG_R12]);
+    const u32 flags = ((saved >> 8) & 0xd5) | ((saved & 1) != 0 ? kFlagOf : 0);
+    registers[REG_EFL] =
+        static_cast<greg_t>((static_cast<u64>(registers[REG_EFL]) & ~u64{kArithmeticFlags}) | flags);
+  }
+  registers[REG_R10] = static_cast<greg_t>(block->eip + mark.guest_offset);
+  registers[REG_R9] = AccessInfo::kFpu;
+  registers[REG_RIP] = reinterpret_cast<greg_t>(stubs_.interpret);
+  return true;
+}
+
+}  // namespace ringshift::bt

@@ -1,0 +1,306 @@
+#include "translator/emitter.h"
+
+#include <Zydis/Zydis.h>
+
+#include <cstddef>
+
+#include "translator/flag_liveness.h"
+#include "translator/treatment.h"
+
+namespace ringshift::bt {
+
+using namespace asmjit;  // NOLINT: the assembler's own vocabulary
+using namespace asmjit::x86;
+
+namespace {
+
+Gp guest64(unsigned reg) { return gpq(reg); }
+
+Mem state_field(std::size_t offset, u32 size) { return ptr(r13, static_cast<i32>(offset), size); }
+Mem context_field(std::size_t offset, u32 size) { return ptr(r15, static_cast<i32>(offset), size); }
+
+std::size_t segment_base_offset(Seg segment) {
+  return offsetof(VcpuState, seg) + static_cast<unsigned>(segment) * sizeof(SegmentRegister) +
+         offsetof(SegmentRegister, base);
+}
+
+// F2 and F3 are part of the opcode for these only; elsewhere they mean nothing, or something else on the host
+// (F3 0F BC is TZCNT there, F3 89 an elision hint).
+bool repeat_prefix_counts(const Instruction& insn) {
+  return uses_sse(insn) || insn.mnemonic == ZYDIS_MNEMONIC_POPCNT || insn.mnemonic == ZYDIS_MNEMONIC_CRC32 ||
+         insn.mnemonic == ZYDIS_MNEMONIC_PAUSE;
+}
+
+}  // namespace
+
+void Emitter::begin(const u8* address) {
+  address_ = address;
+  code_.reset();
+  code_.init(Environment::host(), reinterpret_cast<u64>(address));
+  code_.attach(&assembler_);
+}
+
+bool Emitter::finish(std::vector<u8>& code) {
+  emit_cold();
+  if (code_.flatten() != kErrorOk || code_.resolveUnresolvedLinks() != kErrorOk) return false;
+  if (code_.relocateToBase(reinterpret_cast<u64>(address_)) != kErrorOk) return false;
+  code.resize(code_.codeSize());
+  return code_.copyFlattenedData(code.data(), code.size()) == kErrorOk;
+}
+
+void Emitter::begin_instruction(const Instruction& insn, u32 eip, bool flags_live) {
+  insn_ = &insn;
+  eip_ = eip;
+  flags_live_ = flags_live;
+  retry_ = Label();
+}
+
+void Emitter::mark() {
+  if (marks_.empty()) block_eip_ = eip_;
+  marks_.push_back({static_cast<u16>(offset()), static_cast<u16>(eip_ - block_eip_), flags_saved_});
+}
+
+// --- flags
+
+void Emitter::protect_flags() {
+  if (flags_saved_ || !flags_live_) return;
+  assembler_.mov(r12, rax);
+  assembler_.lahf();
+  assembler_.seto(al);
+  assembler_.xchg(rax, r12);
+  flags_saved_ = true;
+}
+
+void Emitter::emit_restore_flags() {
+  assembler_.xchg(rax, r12);
+  assembler_.add(al, 0x7f);  // OF = AL was 1
+  assembler_.sahf();
+  assembler_.xchg(rax, r12);
+}
+
+void Emitter::restore_flags() {
+  if (!flags_saved_) return;
+  emit_restore_flags();
+  flags_saved_ = false;
+}
+
+// --- memory
+
+void Emitter::load_address(Gp dst, const Instruction& insn, i32 esp_bias) {
+  const i32 displacement = insn.displacement + (insn.base == kEsp ? esp_bias : 0);
+  const bool wide = insn.address_size == 4;
+  unsigned shift = 0;
+  while ((1u << shift) < insn.scale) ++shift;
+  if (insn.base == kNoRegister && insn.index == kNoRegister) {
+    assembler_.mov(dst.r32(), wide ? displacement : displacement & 0xffff);
+  } else if (insn.index == kNoRegister) {
+    if (displacement == 0) {
+      assembler_.mov(dst.r32(), gpd(insn.base));
+    } else {
+      assembler_.lea(dst.r32(), ptr(guest64(insn.base), displacement));
+    }
+  } else if (insn.base == kNoRegister) {
+    assembler_.lea(dst.r32(), ptr(0, guest64(insn.index), shift));
+    if (displacement != 0) assembler_.lea(dst.r32(), ptr(dst.r64(), displacement));
+  } else {
+    assembler_.lea(dst.r32(), ptr(guest64(insn.base), guest64(insn.index), shift, displacement));
+  }
+  if (!wide) assembler_.movzx(dst.r32(), dst.r16());
+  if (mode_.shape(insn.segment) == SegmentShape::based) {
+    assembler_.mov(r9d, state_field(segment_base_offset(insn.segment), 4));
+    assembler_.lea(dst.r32(), ptr(dst.r64(), r9));
+  }
+}
+
+void Emitter::begin_memory() {
+  protect_flags();
+  retry_ = assembler_.newLabel();
+  assembler_.bind(retry_);
+}
+
+void Emitter::lookup(Access access, u32 size) {
+  const bool write = access == Access::write;
+  constexpr unsigned kEntryShift = 5;
+  static_assert(sizeof(TlbEntry) == 1u << kEntryShift);
+  assembler_.mov(r9d, r8d);
+  assembler_.shr(r9d, kPageShift - kEntryShift);
+  assembler_.and_(r9d, (Tlb::kEntries - 1) << kEntryShift);
+  if (size > 1) {
+    assembler_.lea(r10d, ptr(r8, static_cast<i32>(size - 1)));
+    assembler_.and_(r10d, ~kPageOffsetMask);
+  } else {
+    assembler_.mov(r10d, r8d);
+    assembler_.and_(r10d, ~kPageOffsetMask);
+  }
+  const std::size_t tag = write ? offsetof(TlbEntry, write_tag) : offsetof(TlbEntry, read_tag);
+  assembler_.cmp(r10d, ptr(r14, r9, 0, static_cast<i32>(tag), 4));
+  const Label slow = assembler_.newLabel();
+  assembler_.jne(slow);
+  assembler_.mov(r9, ptr(r14, r9, 0, static_cast<i32>(offsetof(TlbEntry, addend)), 8));
+  const u32 info = size | (write ? AccessInfo::kWrite : 0) | (uses_fpu_state(*insn_) ? AccessInfo::kFpu : 0);
+  cold_.push_back({slow, retry_, eip_, info, flags_saved_});
+}
+
+// --- copying
+
+void Emitter::emit_prefixes(const Instruction& insn) {
+  if (insn.has_prefix(kPrefixOperandSize)) assembler_.db(0x66);
+  if (insn.has_prefix(kPrefixLock)) assembler_.db(0xf0);
+  if (!repeat_prefix_counts(insn)) return;
+  if (insn.has_prefix(kPrefixRep)) assembler_.db(0xf3);
+  if (insn.has_prefix(kPrefixRepne)) assembler_.db(0xf2);
+}
+
+void Emitter::emit_opcode(const Instruction& insn) {
+  if (insn.map != OpcodeMap::one_byte) assembler_.db(0x0f);
+  if (insn.map == OpcodeMap::map_0f38) assembler_.db(0x38);
+  if (insn.map == OpcodeMap::map_0f3a) assembler_.db(0x3a);
+  // 82 is an alias of 80 that 64-bit mode lacks.
+  const bool alias = insn.map == OpcodeMap::one_byte && insn.opcode == 0x82;
+  assembler_.db(alias ? 0x80 : insn.opcode);
+}
+
+void Emitter::copy_registers(const Instruction& insn) {
+  mark();
+  emit_prefixes(insn);
+  emit_opcode(insn);
+  unsigned tail = insn.has_modrm ? insn.modrm_offset : insn.immediate_offset;
+  if (tail == 0) return;
+  for (; tail < insn.length; ++tail) assembler_.db(insn.bytes[tail]);
+}
+
+void Emitter::copy_with_host_operand(const Instruction& insn) {
+  // A REX prefix makes AH..BH unreachable: swap the halves around the instruction.
+  const bool register_operand =
+      insn.operands[0].kind == OperandKind::gpr8 || insn.operands[1].kind == OperandKind::gpr8;
+  const u8 field = insn.modrm_reg();
+  bool high = false;
+  for (unsigned i = 0; i < insn.operand_count && register_operand; ++i)
+    high |=
+        insn.operands[i].kind == OperandKind::gpr8 && insn.operands[i].reg >= 4 && !insn.operands[i].hidden;
+  const u8 reg = high ? field & 3 : field;
+  const auto swap_halves = [&] { assembler_.xchg(gpb_lo(reg), gpb_hi(reg)); };
+  if (high) swap_halves();
+  mark();
+  emit_prefixes(insn);
+  constexpr u8 kRexXb = 0x43;  // r8 as index, r9 as base
+  constexpr u8 kSibR9R8 = 0x01;
+  assembler_.db(kRexXb);
+  emit_opcode(insn);
+  assembler_.db(static_cast<u8>(reg << 3 | 4));
+  assembler_.db(kSibR9R8);
+  if (insn.immediate_offset != 0)
+    for (unsigned at = insn.immediate_offset; at < insn.length; ++at) assembler_.db(insn.bytes[at]);
+  if (high) swap_halves();
+}
+
+// --- leaving
+
+void Emitter::jump_to(const u8* target) { assembler_.jmp(imm(reinterpret_cast<u64>(target))); }
+
+void Emitter::add_link(u32 target_eip, Link* link) {
+  links_.push_back({target_eip, target_eip <= eip_, offset(), 0, link});
+  assembler_.dd(0);  // patched in emit_cold to reach the stub
+}
+
+void Emitter::jump_to_link(u32 target_eip, Link* link) {
+  assembler_.db(0xe9);
+  add_link(target_eip, link);
+}
+
+void Emitter::jump_if_to_link(unsigned condition, u32 target_eip, Link* link) {
+  assembler_.db(0x0f);
+  assembler_.db(static_cast<u8>(0x80 | condition));
+  add_link(target_eip, link);
+}
+
+void Emitter::bind_to_link(Label label, u32 target_eip, Link* link) {
+  assembler_.bind(label);
+  jump_to_link(target_eip, link);
+}
+
+void Emitter::jump_indirect() {
+  assembler_.mov(r9, rcx);
+  assembler_.movzx(r10d, r8w);
+  assembler_.mov(r11, context_field(offsetof(BtContext, jump_table), 8));
+  assembler_.lea(r10, ptr(r10, r10));
+  assembler_.lea(r11, ptr(r11, r10, 3));
+  assembler_.mov(rcx, context_field(offsetof(BtContext, jump_generation), 8));
+  assembler_.lea(rcx, ptr(rcx, r8));
+  assembler_.mov(r10, ptr(r11, offsetof(JumpEntry, negated_tag), 8));
+  assembler_.lea(rcx, ptr(rcx, r10));
+  assembler_.db(0xe3);  // jrcxz over the miss
+  const u32 displacement_at = offset();
+  assembler_.db(0);
+  assembler_.mov(rcx, r9);
+  assembler_.mov(r10d, r8d);
+  jump_to(stubs_.jump);
+  const u32 here = offset();
+  code_.textSection()->buffer().data()[displacement_at] = static_cast<u8>(here - displacement_at - 1);
+  assembler_.mov(rcx, r9);
+  assembler_.jmp(ptr(r11, offsetof(JumpEntry, target), 8));
+}
+
+void Emitter::interpret(u32 eip, bool uses_fpu) {
+  restore_flags();
+  assembler_.mov(r10d, eip);
+  assembler_.mov(r9d, uses_fpu ? AccessInfo::kFpu : 0);
+  jump_to(stubs_.interpret);
+}
+
+void Emitter::poll(u32 eip, bool flags_live) {
+  const Label pending = assembler_.newLabel();
+  assembler_.mov(r8, context_field(offsetof(BtContext, events), 8));
+  if (!flags_live) {
+    assembler_.cmp(ptr(r8, 0, 4), 0);
+    assembler_.jne(pending);
+  } else {
+    assembler_.mov(r9, rcx);
+    assembler_.mov(ecx, ptr(r8, 0, 4));
+    assembler_.db(0xe3);  // jrcxz quiet
+    const u32 displacement_at = offset();
+    assembler_.db(0);
+    assembler_.mov(rcx, r9);
+    assembler_.jmp(pending);
+    code_.textSection()->buffer().data()[displacement_at] = static_cast<u8>(offset() - displacement_at - 1);
+    assembler_.mov(rcx, r9);
+  }
+  cold_polls_.push_back({pending, eip});
+}
+
+// Within a page a link holds as long as its block; between pages only where MOV CR3 changes nothing
+// (design 2.2).
+bool Emitter::linkable(u32 target_eip) const {
+  return global_ || (target_eip >> kPageShift) == (eip_ >> kPageShift);
+}
+
+void Emitter::emit_cold() {
+  for (const ColdSite& site : cold_) {
+    assembler_.bind(site.label);
+    if (site.flags_saved) emit_restore_flags();
+    assembler_.mov(r10d, site.eip);
+    assembler_.lea(r11, ptr(site.retry));
+    assembler_.mov(r9d, site.info);
+    jump_to(stubs_.access);
+  }
+  for (const ColdPoll& poll : cold_polls_) {
+    assembler_.bind(poll.label);
+    assembler_.mov(r10d, poll.eip);
+    jump_to(stubs_.events);
+  }
+  for (PendingLink& link : links_) {
+    link.stub_offset = offset();
+    if (linkable(link.target_eip)) {
+      assembler_.mov(r10d, link.target_eip);
+      assembler_.mov(r11, reinterpret_cast<u64>(link.link));
+      jump_to(stubs_.chain);
+    } else {
+      assembler_.mov(r8d, link.target_eip);
+      jump_indirect();
+    }
+    const u32 displacement = link.stub_offset - (link.patch_offset + 4);
+    std::memcpy(code_.textSection()->buffer().data() + link.patch_offset, &displacement, 4);
+  }
+}
+
+}  // namespace ringshift::bt

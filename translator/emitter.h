@@ -1,0 +1,154 @@
+// Emitter: host code for one block, over AsmJit: guest registers, flags, lookups, exits.
+//
+// Arithmetic flags are either in RFLAGS or, once a lookup had to clobber them while they were live, in r12 as
+// LAHF and SETO leave them in AX; `flags_saved()` says which. Every way out of the hot path is a cold stub
+// after the block, which first brings the flags back to RFLAGS.
+#pragma once
+
+#include <asmjit/x86.h>
+
+#include <vector>
+
+#include "cpu-model/instruction.h"
+#include "translator/bt_context.h"
+#include "translator/code_cache.h"
+#include "translator/translation_block.h"
+
+namespace ringshift::bt {
+
+// Entry points of the shared stubs at the start of the cache (translator/runtime_stubs.h).
+struct RuntimeStubs {
+  const u8* enter = nullptr;      // void (BtContext*, const u8* host_pc)
+  const u8* leave = nullptr;      // a continuation: returns from enter
+  const u8* access = nullptr;     // a lookup missed: r8d gva, r9d AccessInfo, r10d eip, r11 where to retry
+  const u8* interpret = nullptr;  // r9d InterpretInfo, r10d eip
+  const u8* chain = nullptr;      // r10d target eip, r11 Link*
+  const u8* jump = nullptr;       // r10d target eip, not in the jump table
+  const u8* events = nullptr;     // r10d eip: something is pending
+};
+
+// r9d of RuntimeStubs::access.
+struct AccessInfo {
+  static constexpr u32 kWrite = 1u << 16;
+  static constexpr u32 kFpu =
+      1u << 17;  // the instruction uses x87/SSE state, should interp have to execute it
+  static constexpr u32 kSizeMask = 0xffff;
+};
+
+enum class Access : u8 { read, write };
+
+class Emitter {
+ public:
+  // global: the block's pages are, so that its links between pages may be fixed.
+  Emitter(const RuntimeStubs& stubs, ModeKey mode, bool global)
+      : stubs_(stubs), mode_(mode), global_(global) {}
+
+  // Starts a block that will stand at `address`.
+  void begin(const u8* address);
+  // Emits the cold stubs and gives the finished code; false if AsmJit failed (too large).
+  bool finish(std::vector<u8>& code);
+
+  asmjit::x86::Assembler& as() { return assembler_; }
+  const RuntimeStubs& stubs() const { return stubs_; }
+  ModeKey mode() const { return mode_; }
+  u32 offset() const { return static_cast<u32>(code_.textSection()->bufferSize()); }
+
+  // --- per instruction
+  // Starts a guest instruction.
+  void begin_instruction(const Instruction& insn, u32 eip, bool flags_live);
+
+  // --- flags
+  bool flags_saved() const { return flags_saved_; }
+  // Brings the flags back to RFLAGS, if they are in r12.
+  void restore_flags();
+  // The instruction just emitted overwrote all arithmetic flags: what is in r12 is stale.
+  void forget_saved_flags() { flags_saved_ = false; }
+
+  // --- memory
+  // Before an instruction's first address: saves live flags; a lookup that missed comes back to here.
+  void begin_memory();
+  // dst = linear address of the memory operand. esp_bias is added if the base is ESP (POP mem).
+  void load_address(asmjit::x86::Gp dst, const Instruction& insn, i32 esp_bias = 0);
+  // r8d holds a linear address: makes [r9 + r8] its host address, or goes the slow way. Clobbers r9, r10 and,
+  // unless they are live, RFLAGS. Clobbers nothing of the guest.
+  void lookup(Access access, u32 size);
+  // Saves live flags ahead of code that clobbers RFLAGS.
+  void protect_flags();
+  // The operand that a lookup leaves.
+  static asmjit::x86::Mem host_operand(u32 size = 0) {
+    return asmjit::x86::ptr(asmjit::x86::r9, asmjit::x86::r8, 0, 0, size);
+  }
+
+  // --- copying instructions
+  // The instruction with its register operands, without segment, address-size and meaningless prefixes.
+  void copy_registers(const Instruction& insn);
+  // The same with [r9 + r8] for its memory operand.
+  void copy_with_host_operand(const Instruction& insn);
+
+  // --- leaving
+  // Links out of the block: `at` is where the rel32 stands; the exit stub is emitted cold.
+  struct PendingLink {
+    u32 target_eip;
+    bool backward;
+    u32 patch_offset;
+    u32 stub_offset;
+    Link* link;
+  };
+  // jmp to a link's target; Link fields are filled from pending_links() after finish().
+  void jump_to_link(u32 target_eip, Link* link);
+  // jcc (host condition code 0-15) to a link's target.
+  void jump_if_to_link(unsigned condition, u32 target_eip, Link* link);
+  // A rel8-only condition (jrcxz, loop) reaches a link through a near hop.
+  void bind_to_link(asmjit::Label label, u32 target_eip, Link* link);
+  const std::vector<PendingLink>& pending_links() const { return links_; }
+  // r8d holds the target eip: through the jump table, else RuntimeStubs::jump. Flags are in RFLAGS.
+  void jump_indirect();
+  // The interpreter executes the instruction at eip, then whatever follows.
+  void interpret(u32 eip, bool uses_fpu);
+  // Polls events at the block's start; flags_live as for the first instruction.
+  void poll(u32 eip, bool flags_live);
+
+  const std::vector<InstructionMark>& marks() const { return marks_; }
+  // The code emitted next may fault on the host; remember which guest instruction it belongs to.
+  void mark();
+
+ private:
+  struct ColdSite {
+    asmjit::Label label;
+    asmjit::Label retry;
+    u32 eip;
+    u32 info;
+    bool flags_saved;
+  };
+  struct ColdPoll {
+    asmjit::Label label;
+    u32 eip;
+  };
+  void emit_cold();
+  bool linkable(u32 target_eip) const;
+  void emit_restore_flags();
+  void emit_prefixes(const Instruction& insn);
+  void emit_opcode(const Instruction& insn);
+  void add_link(u32 target_eip, Link* link);
+  void jump_to(const u8* target);
+
+  const RuntimeStubs& stubs_;
+  ModeKey mode_;
+  bool global_;
+  asmjit::CodeHolder code_;
+  asmjit::x86::Assembler assembler_;
+  const u8* address_ = nullptr;
+  u32 block_eip_ = 0;
+
+  const Instruction* insn_ = nullptr;
+  u32 eip_ = 0;
+  bool flags_live_ = true;
+  bool flags_saved_ = false;
+  asmjit::Label retry_;
+  std::vector<ColdSite> cold_;
+  std::vector<ColdPoll> cold_polls_;
+  std::vector<PendingLink> links_;
+  std::vector<InstructionMark> marks_;
+};
+
+}  // namespace ringshift::bt

@@ -1,0 +1,143 @@
+#include "translator/runtime_stubs.h"
+
+#include <cstddef>
+
+namespace ringshift::bt {
+
+using namespace asmjit;  // NOLINT: the assembler's own vocabulary
+using namespace asmjit::x86;
+
+namespace {
+
+constexpr unsigned kGuestXmm = 8;
+
+class StubWriter {
+ public:
+  StubWriter(CodeCache& cache) : base_(cache.next()) {
+    code_.init(Environment::host(), reinterpret_cast<u64>(base_));
+    code_.attach(&a_);
+  }
+
+  // Everything of the guest from VcpuState and BtContext into registers, then on to r11.
+  Label emit_resume() {
+    const Label resume = a_.newLabel();
+    a_.bind(resume);
+    for (unsigned i = 0; i < kGuestXmm; ++i)
+      a_.movups(xmm(i), context(offsetof(BtContext, xmm) + 16 * i, 16));
+    a_.ldmxcsr(context(offsetof(BtContext, guest_mxcsr), 4));
+    a_.mov(r12, context(offsetof(BtContext, saved_r12), 8));
+    a_.mov(r14, context(offsetof(BtContext, tlb_table), 8));
+    a_.mov(ecx, state(offsetof(VcpuState, rflags), 4));
+    a_.and_(ecx, kHostFlags);
+    a_.or_(ecx, kFlagFixed);
+    a_.push(rcx);
+    a_.popfq();
+    for (unsigned i = 0; i < 8; ++i) a_.mov(gpd(i), state(offsetof(VcpuState, gpr) + 8 * i, 4));
+    a_.jmp(r11);
+    return resume;
+  }
+
+  Label emit_enter(const Label& resume) {
+    const Label enter = a_.newLabel();
+    a_.bind(enter);
+    for (const Gp& reg : {rbx, rbp, r12, r13, r14, r15}) a_.push(reg);
+    a_.sub(rsp, 8);
+    a_.mov(r15, rdi);
+    a_.mov(r11, rsi);
+    a_.mov(r13, context(offsetof(BtContext, state), 8));
+    a_.mov(context(offsetof(BtContext, host_rsp), 8), rsp);
+    a_.jmp(resume);
+    return enter;
+  }
+
+  // Guest state is in VcpuState already: a helper chose to go here.
+  Label emit_leave() {
+    const Label leave = a_.newLabel();
+    a_.bind(leave);
+    a_.mov(rsp, context(offsetof(BtContext, host_rsp), 8));
+    a_.cld();
+    a_.ldmxcsr(context(offsetof(BtContext, host_mxcsr), 4));
+    a_.add(rsp, 8);
+    for (const Gp& reg : {r15, r14, r13, r12, rbp, rbx}) a_.pop(reg);
+    a_.ret();
+    return leave;
+  }
+
+  // Spills the guest and calls the helper as helper(context, r11, r8d, r9d).
+  Label emit_callout(Helper helper, const Label& resume) {
+    const Label callout = a_.newLabel();
+    a_.bind(callout);
+    for (unsigned i = 0; i < 8; ++i) a_.mov(state(offsetof(VcpuState, gpr) + 8 * i, 4), gpd(i));
+    a_.mov(state(offsetof(VcpuState, rip), 4), r10d);
+    a_.mov(rsp, context(offsetof(BtContext, host_rsp), 8));
+    a_.pushfq();
+    a_.pop(rax);
+    a_.cld();
+    a_.and_(eax, kHostFlags);
+    a_.mov(ecx, state(offsetof(VcpuState, rflags), 4));
+    a_.and_(ecx, ~kHostFlags);
+    a_.or_(ecx, eax);
+    a_.mov(state(offsetof(VcpuState, rflags), 4), ecx);
+    for (unsigned i = 0; i < kGuestXmm; ++i)
+      a_.movups(context(offsetof(BtContext, xmm) + 16 * i, 16), xmm(i));
+    a_.stmxcsr(context(offsetof(BtContext, guest_mxcsr), 4));
+    a_.ldmxcsr(context(offsetof(BtContext, host_mxcsr), 4));
+    a_.mov(context(offsetof(BtContext, saved_r12), 8), r12);
+    a_.mov(rdi, r15);
+    a_.mov(rsi, r11);
+    a_.mov(edx, r8d);
+    a_.mov(ecx, r9d);
+    a_.mov(rax, imm(reinterpret_cast<u64>(helper)));
+    a_.call(rax);
+    a_.mov(r11, rax);
+    a_.jmp(resume);
+    return callout;
+  }
+
+  Result<void> finish(CodeCache& cache) {
+    if (code_.flatten() != kErrorOk || code_.resolveUnresolvedLinks() != kErrorOk ||
+        code_.relocateToBase(reinterpret_cast<u64>(base_)) != kErrorOk)
+      return fail(ErrorKind::internal, "the runtime stubs did not assemble");
+    std::vector<u8> bytes(code_.codeSize());
+    if (code_.copyFlattenedData(bytes.data(), bytes.size()) != kErrorOk)
+      return fail(ErrorKind::internal, "the runtime stubs did not assemble");
+    cache.append(bytes);
+    return {};
+  }
+
+  const u8* address(const Label& label) const { return base_ + code_.labelOffset(label); }
+
+ private:
+  static Mem state(std::size_t offset, u32 size) { return ptr(r13, static_cast<i32>(offset), size); }
+  static Mem context(std::size_t offset, u32 size) { return ptr(r15, static_cast<i32>(offset), size); }
+
+  const u8* base_;
+  CodeHolder code_;
+  Assembler a_;
+};
+
+}  // namespace
+
+Result<RuntimeStubs> emit_runtime_stubs(CodeCache& cache, const Helpers& helpers) {
+  StubWriter writer(cache);
+  const Label resume = writer.emit_resume();
+  const Label enter = writer.emit_enter(resume);
+  const Label leave = writer.emit_leave();
+  const Label access = writer.emit_callout(helpers.access, resume);
+  const Label interpret = writer.emit_callout(helpers.interpret, resume);
+  const Label chain = writer.emit_callout(helpers.chain, resume);
+  const Label jump = writer.emit_callout(helpers.jump, resume);
+  const Label events = writer.emit_callout(helpers.events, resume);
+  RS_TRY(writer.finish(cache));
+  RuntimeStubs stubs;
+  stubs.enter = writer.address(enter);
+  stubs.leave = writer.address(leave);
+  stubs.access = writer.address(access);
+  stubs.interpret = writer.address(interpret);
+  stubs.chain = writer.address(chain);
+  stubs.jump = writer.address(jump);
+  stubs.events = writer.address(events);
+  return stubs;
+}
+
+}  // namespace ringshift::bt

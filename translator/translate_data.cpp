@@ -1,0 +1,125 @@
+// Translations of data processing: copied, with memory operands through the lookup.
+#include <Zydis/Zydis.h>
+
+#include "translator/flag_liveness.h"
+#include "translator/translate.h"
+
+namespace ringshift::bt {
+
+using namespace asmjit::x86;  // NOLINT: register names
+
+namespace {
+
+Access access_of(const Instruction& insn) { return insn.memory_written ? Access::write : Access::read; }
+
+u32 size_of_memory(const Instruction& insn) {
+  for (unsigned i = 0; i < insn.operand_count; ++i)
+    if (insn.operands[i].kind == OperandKind::memory) return insn.operands[i].bytes;
+  return 0;
+}
+
+}  // namespace
+
+void prepare_flags(Emitter& emitter, const Instruction& insn) {
+  if (!emitter.flags_saved()) return;
+  const u32 written = insn.flags_written & kArithmeticFlags;
+  const bool reads = (insn.flags_read & kArithmeticFlags) != 0;
+  const bool partial = written != 0 && flags_overwritten(insn) != kArithmeticFlags;
+  if (reads || partial) emitter.restore_flags();
+}
+
+void settle_flags(Emitter& emitter, const Instruction& insn) {
+  if ((insn.flags_written & kArithmeticFlags) != 0) emitter.forget_saved_flags();
+}
+
+void translate_identity(Emitter& emitter, const GuestInstruction& guest) {
+  const Instruction& insn = guest.insn;
+  if (insn.memory_form()) {
+    emitter.begin_memory();
+    emitter.load_address(r8, insn);
+    emitter.lookup(access_of(insn), size_of_memory(insn));
+    prepare_flags(emitter, insn);
+    emitter.copy_with_host_operand(insn);
+  } else {
+    prepare_flags(emitter, insn);
+    emitter.copy_registers(insn);
+  }
+  settle_flags(emitter, insn);
+}
+
+void translate_short_incdec(Emitter& emitter, const GuestInstruction& guest) {
+  const Instruction& insn = guest.insn;
+  prepare_flags(emitter, insn);
+  const unsigned reg = insn.opcode & 7;
+  const bool wide = insn.operand_size == 4;
+  const Gp operand = wide ? Gp(gpd(reg)) : Gp(gpw(reg));
+  insn.opcode < 0x48 ? emitter.as().inc(operand) : emitter.as().dec(operand);
+  settle_flags(emitter, insn);
+}
+
+void translate_moffs(Emitter& emitter, const GuestInstruction& guest) {
+  const Instruction& insn = guest.insn;
+  const bool store = insn.opcode >= 0xa2;
+  const bool byte = (insn.opcode & 1) == 0;
+  const u32 size = byte ? 1 : insn.operand_size;
+  emitter.begin_memory();
+  emitter.load_address(r8, insn);
+  emitter.lookup(store ? Access::write : Access::read, size);
+  const Gp accumulator = byte ? Gp(al) : size == 2 ? Gp(ax) : Gp(eax);
+  if (store) {
+    emitter.as().mov(Emitter::host_operand(size), accumulator);
+  } else {
+    emitter.as().mov(accumulator, Emitter::host_operand(size));
+  }
+}
+
+void translate_lea(Emitter& emitter, const GuestInstruction& guest) {
+  const Instruction& insn = guest.insn;
+  Instruction offset_only = insn;
+  offset_only.segment = Seg::cs;  // flat by ModeKey::translatable: LEA adds no base
+  const unsigned reg = insn.modrm_reg();
+  if (insn.operand_size == 4) return emitter.load_address(gpd(reg), offset_only);
+  emitter.load_address(r8, offset_only);
+  emitter.as().mov(gpw(reg), r8w);
+}
+
+// BT, BTS, BTR, BTC [mem], reg: the register indexes a bit string around the address (SDM vol. 2A BT).
+void translate_bit_string(Emitter& emitter, const GuestInstruction& guest) {
+  const Instruction& insn = guest.insn;
+  auto& as = emitter.as();
+  const bool wide = insn.operand_size == 4;
+  const unsigned reg = insn.modrm_reg();
+  emitter.begin_memory();
+  emitter.protect_flags();
+  emitter.load_address(r8, insn);
+  if (wide) {
+    as.mov(r11d, gpd(reg));
+  } else {
+    as.movsx(r11d, gpw(reg));
+  }
+  as.sar(r11d, wide ? 5 : 4);
+  as.lea(r8d, ptr(r8, r11, wide ? 2 : 1));
+  emitter.lookup(insn.mnemonic == ZYDIS_MNEMONIC_BT ? Access::read : Access::write, insn.operand_size);
+  as.mov(r11d, gpd(reg));
+  as.and_(r11d, wide ? 31 : 15);
+  emitter.restore_flags();
+  const Mem operand = Emitter::host_operand(insn.operand_size);
+  const Gp bit = wide ? Gp(r11d) : Gp(r11w);
+  if (insn.has_prefix(kPrefixLock)) as.lock();
+  switch (insn.mnemonic) {
+    case ZYDIS_MNEMONIC_BT:
+      as.bt(operand, bit);
+      break;
+    case ZYDIS_MNEMONIC_BTS:
+      as.bts(operand, bit);
+      break;
+    case ZYDIS_MNEMONIC_BTR:
+      as.btr(operand, bit);
+      break;
+    default:
+      as.btc(operand, bit);
+      break;
+  }
+}
+
+}  // namespace ringshift::bt

@@ -1,0 +1,42 @@
+// Treatment: how the translator handles a guest instruction. The allow-list: what isn't named is interpreted.
+#pragma once
+
+#include "cpu-model/instruction.h"
+#include "translator/mode_key.h"
+
+namespace ringshift::bt {
+
+enum class Treatment : u8 {
+  interpret,     // leave the cache, let interp execute it, look up what follows
+  identity,      // copy; a memory operand goes through the mode's way to memory
+  nothing,       // a NOP in all its lengths, prefetches
+  short_incdec,  // 40-4F are REX in 64-bit mode
+  moffs,         // A0-A3: a 64-bit address in 64-bit mode
+  lea,
+  bit_string,  // BT family with a register index into memory
+  push,
+  pop,
+  leave,
+  string,  // a single MOVS, STOS, LODS, without REP
+  // Those that end a block:
+  jump,
+  jump_if,
+  jump_counter,  // JECXZ, LOOP..
+  call,
+  jump_indirect,
+  call_indirect,
+  ret,
+};
+
+// Independent of the mode: segments' shapes and FPU availability are looked at when the block is emitted.
+Treatment treatment_of(const Instruction& insn);
+
+constexpr bool ends_block(Treatment treatment) {
+  return treatment == Treatment::interpret || treatment >= Treatment::jump;
+}
+
+// Whether the instruction uses x87, MMX or SSE state (the interpreter then needs it in VcpuState::fx).
+bool uses_fpu_state(const Instruction& insn);
+bool uses_sse(const Instruction& insn);
+
+}  // namespace ringshift::bt
