@@ -14,10 +14,13 @@ constexpr u8 bit(unsigned n) { return static_cast<u8>(1u << n); }
 
 }  // namespace
 
+// As PC firmware leaves it: vectors 8 and 70h, all masked.
 void I8259::reset() {
   const u8 lines = lines_;
   *this = I8259(master_, level_capable_);
   lines_ = lines;
+  mask_ = 0xff;
+  vector_base_ = master_ ? 0x08 : 0x70;
 }
 
 void I8259::save(StateWriter& out) const {
@@ -194,7 +197,9 @@ void I8259::set_elcr(u8 value) {
 }
 
 // IRQ 0, 1, 2, 8 and 13 are always edge-triggered (PIIX3, ELCR1 and ELCR2).
-I8259Pair::I8259Pair(InterruptLine output) : master_(true, 0xf8), slave_(false, 0xde), output_(output) {}
+I8259Pair::I8259Pair(InterruptLine output) : master_(true, 0xf8), slave_(false, 0xde), output_(output) {
+  reset();
+}
 
 Result<void> I8259Pair::attach(IoBus& bus) {
   RS_TRY(bus.insert(0x20, 2, *this, "pic"));
