@@ -1,0 +1,189 @@
+// The guest runtime: descriptor tables, exceptions, printing.
+#include "runtime/runtime.h"
+
+Tss g_tss;
+alignas(8) u64 g_gdt[64];
+alignas(8) u64 g_idt[256];
+
+namespace {
+
+u32 g_failures;
+u32 g_checks;
+Caught g_caught;
+Handler g_handler;
+alignas(16) u8 g_ring0_stack[32768];
+alignas(16) u8 g_user_stack[32768];
+
+struct [[gnu::packed]] TablePointer {
+  u16 limit;
+  const void* base;
+};
+
+void put_char(char c) { out8(0xe9, static_cast<u8>(c)); }
+
+[[noreturn]] void leave(u32 value) {
+  out32(0xf4, value);
+  for (;;) asm volatile("cli; hlt");
+}
+
+}  // namespace
+
+extern "C" void caught_return();
+
+void print(const char* text) {
+  for (; *text != 0; ++text) put_char(*text);
+}
+
+void print_hex(u32 value) {
+  for (int shift = 28; shift >= 0; shift -= 4) put_char("0123456789abcdef"[(value >> shift) & 15]);
+}
+
+void check(bool good, const char* what) {
+  print(good ? "PASS " : "FAIL ");
+  print(what);
+  put_char('\n');
+  ++g_checks;
+  if (!good) ++g_failures;
+}
+
+void check_equal(u32 got, u32 wanted, const char* what) {
+  check(got == wanted, what);
+  if (got == wanted) return;
+  print("  got ");
+  print_hex(got);
+  print(", wanted ");
+  print_hex(wanted);
+  put_char('\n');
+}
+
+void check_caught(const Caught& caught, u32 vector, u32 error, const void* eip, const char* what) {
+  const u32 at = reinterpret_cast<u32>(eip);
+  const bool good = caught.any && caught.vector == vector && caught.error == error &&
+                    (eip == nullptr || caught.eip == at);
+  check(good, what);
+  if (good) return;
+  print(caught.any ? "  vector " : "  nothing; vector ");
+  print_hex(caught.vector);
+  print(" error ");
+  print_hex(caught.error);
+  print(" eip ");
+  print_hex(caught.eip);
+  print(" cr2 ");
+  print_hex(caught.cr2);
+  print("; wanted ");
+  print_hex(vector);
+  put_char(' ');
+  print_hex(error);
+  put_char(' ');
+  print_hex(at);
+  put_char('\n');
+}
+
+void finish() {
+  print(g_failures == 0 ? "ALL PASS\n" : "SOME FAILED\n");
+  leave(g_failures == 0 && g_checks != 0 ? 0 : 1);
+}
+
+void memory_set(void* to, int value, u32 bytes) {
+  asm volatile("rep stosb" : "+D"(to), "+c"(bytes) : "a"(value) : "memory");
+}
+
+void memory_copy(void* to, const void* from, u32 bytes) {
+  asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes)::"memory");
+}
+
+// The compiler may call these.
+extern "C" void* memset(void* to, int value, u32 bytes) {
+  memory_set(to, value, bytes);
+  return to;
+}
+extern "C" void* memcpy(void* to, const void* from, u32 bytes) {
+  memory_copy(to, from, bytes);
+  return to;
+}
+
+u64 make_descriptor(u32 base, u32 limit_raw, u8 access, u8 flags) {
+  return (limit_raw & 0xffff) | (static_cast<u64>(base & 0xffffff) << 16) | (static_cast<u64>(access) << 40) |
+         (static_cast<u64>((limit_raw >> 16) & 15) << 48) | (static_cast<u64>(flags) << 52) |
+         (static_cast<u64>(base >> 24) << 56);
+}
+
+u64 make_gate(u16 selector, u32 offset, u8 access, u8 parameters) {
+  return (offset & 0xffff) | (static_cast<u64>(selector) << 16) | (static_cast<u64>(parameters) << 32) |
+         (static_cast<u64>(access) << 40) | (static_cast<u64>(offset >> 16) << 48);
+}
+
+void reload_gdt() {
+  const TablePointer pointer{sizeof g_gdt - 1, g_gdt};
+  asm volatile(
+      "lgdt %0\n ljmp $0x08, $1f\n1: movl $0x10, %%eax\n movl %%eax, %%ds\n movl %%eax, %%es\n"
+      " movl %%eax, %%ss\n movl %%eax, %%fs\n movl %%eax, %%gs" ::"m"(pointer)
+      : "eax", "memory");
+}
+
+void set_handler(Handler handler) { g_handler = handler; }
+
+extern "C" void runtime_exception(Frame* frame) {
+  if (g_handler != nullptr && g_handler(*frame)) return;
+  Caught& c = g_caught;
+  c.any = true;
+  c.vector = frame->vector;
+  c.error = frame->error;
+  c.eip = frame->eip;
+  c.cs = frame->cs;
+  c.eflags = frame->eflags;
+  const bool outer = (frame->cs & 3) != 0 || (frame->eflags & 0x20000) != 0;
+  c.esp = outer ? frame->esp : reinterpret_cast<u32>(&frame->esp);
+  c.ss = outer ? frame->ss : kKernelData;
+  c.cr2 = read_cr2();
+  c.dr6 = read_dr6();
+  memory_copy(&c.frame, frame, sizeof c.frame);
+  if (catch_esp == 0) {
+    print("FAIL unexpected exception\n");
+    check_caught(c, ~0u, 0, nullptr, "unexpected");
+    leave(1);
+  }
+  asm volatile("jmp caught_return");
+}
+
+Caught run(void (*code)(u32), u32 argument) {
+  memory_set(&g_caught, 0, sizeof g_caught);
+  run_catching(code, argument);
+  return g_caught;
+}
+
+u32 user_stack_top() { return reinterpret_cast<u32>(g_user_stack + sizeof g_user_stack - 64); }
+
+Caught run_user(void (*code)(u32), u32 eflags, u32 esp) {
+  struct Entry {
+    u32 eip, esp, eflags;
+  } entry{reinterpret_cast<u32>(code), esp != 0 ? esp : user_stack_top(), eflags};
+  return run(
+      [](u32 argument) {
+        const Entry& e = *reinterpret_cast<Entry*>(argument);
+        enter_user(e.eip, e.esp, e.eflags);
+      },
+      reinterpret_cast<u32>(&entry));
+}
+
+extern "C" void runtime_start(u32 magic, u32) {
+  g_gdt[1] = make_descriptor(0, 0xfffff, 0x9b, 0xc);
+  g_gdt[2] = make_descriptor(0, 0xfffff, 0x93, 0xc);
+  g_gdt[3] = make_descriptor(0, 0xfffff, 0xfb, 0xc);
+  g_gdt[4] = make_descriptor(0, 0xfffff, 0xf3, 0xc);
+  g_tss.esp0 = reinterpret_cast<u32>(g_ring0_stack + sizeof g_ring0_stack);
+  g_tss.ss0 = kKernelData;
+  g_tss.io_map = sizeof g_tss;
+  g_gdt[5] = make_descriptor(reinterpret_cast<u32>(&g_tss), sizeof g_tss - 1, 0x89, 0);
+  reload_gdt();
+  for (u32 vector = 0; vector < 256; ++vector) {
+    const bool open = vector == 3 || vector == 0x80;
+    g_idt[vector] =
+        make_gate(kKernelCode, reinterpret_cast<u32>(vector_entries) + 16 * vector, open ? 0xee : 0x8e);
+  }
+  const TablePointer idt{sizeof g_idt - 1, g_idt};
+  asm volatile("lidt %0\n ltr %w1" ::"m"(idt), "r"(kTssSelector));
+  check(magic == 0x2badb002, "multiboot magic");
+  guest_main();
+  finish();
+}
