@@ -11,6 +11,7 @@ namespace ringshift {
 namespace {
 
 constexpr i64 kSecond = 1'000'000'000;
+constexpr u64 kBaseHz = 32'768;
 constexpr i64 kUpdateWarningNs = 244'000;  // UIP is set this long before an update
 enum : u8 {
   kSeconds = 0,
@@ -84,7 +85,8 @@ void Mc146818::restore(StateReader& in) {
   in.get(start_ns_);
   in.get(checked_);
   index_ &= 0x7f;
-  update();
+  irq_.set(has_bit(cmos_[kC], 7));
+  arm(clock_.now_ns());
 }
 
 i64 Mc146818::time_ns() { return start_ns_ + static_cast<i64>(clock_.now_ns()); }
@@ -205,18 +207,21 @@ bool Mc146818::alarm_matches(i64 second) const {
          matches(cmos_[kHoursAlarm], encode_hour(time.hour));
 }
 
-// Rate select (data sheet, table 5), with the 32,768 Hz time base.
-u64 Mc146818::periodic_ns() const {
-  unsigned rate = cmos_[kA] & 0xf;
+// Rate select (data sheet, table 5), with the 32,768 Hz time base: bit n - 1 of the divider's count.
+unsigned Mc146818::periodic_bit() const {
+  const unsigned rate = cmos_[kA] & 0xf;
   if (rate == 0 || divider_held()) return 0;
-  if (rate <= 2) rate += 7;
-  return static_cast<u64>(kSecond) * (u64{1} << (rate - 1)) / 32768;
+  return rate <= 2 ? rate + 7 : rate;
+}
+
+u64 Mc146818::periodic_edges(u64 now) const {
+  const unsigned bit = periodic_bit();
+  return bit == 0 ? 0 : mul_div(now, kBaseHz, kSecond) >> (bit - 1);
 }
 
 void Mc146818::update() {
   const u64 now = clock_.now_ns();
-  const u64 period = periodic_ns();
-  if (period != 0 && now / period != checked_ / period) cmos_[kC] |= kPeriodic;
+  if (periodic_edges(now) != periodic_edges(checked_)) cmos_[kC] |= kPeriodic;
   if (!frozen()) {
     const i64 last = (start_ns_ + static_cast<i64>(checked_)) / kSecond;
     const i64 second = (start_ns_ + static_cast<i64>(now)) / kSecond;
@@ -237,8 +242,9 @@ void Mc146818::update() {
 
 void Mc146818::arm(u64 now) {
   u64 next = Clock::kNever;
-  const u64 period = periodic_ns();
-  if (period != 0 && (cmos_[kB] & kPeriodic) != 0) next = (now / period + 1) * period;
+  const unsigned bit = periodic_bit();
+  if (bit != 0 && (cmos_[kB] & kPeriodic) != 0)
+    next = mul_div((periodic_edges(now) + 1) << (bit - 1), kSecond, kBaseHz) + 1;
   if (!frozen() && (cmos_[kB] & (kAlarm | kUpdated)) != 0) {
     const i64 time = start_ns_ + static_cast<i64>(now);
     next = std::min(next, now + static_cast<u64>(kSecond - time % kSecond));

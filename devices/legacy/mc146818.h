@@ -53,7 +53,9 @@ class Mc146818 final : public Device, public PortHandler {
   void write_a(u8 value);
   void write_b(u8 value);
   bool alarm_matches(i64 second) const;
-  u64 periodic_ns() const;
+  unsigned periodic_bit() const;
+  // Edges of the periodic interrupt from Clock time 0 to now.
+  u64 periodic_edges(u64 now) const;
   // Brings PF, AF and UF up to now, and IRQ 8 and the timer with them.
   void update();
   void arm(u64 now);
