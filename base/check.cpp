@@ -1,3 +1,4 @@
+// Panics: how the monitor ends when an invariant of its own is broken.
 #include "base/check.h"
 
 #include <cstdio>

@@ -1,3 +1,4 @@
+// The words of -d, and where trace output goes.
 #include "base/trace.h"
 
 #include <array>

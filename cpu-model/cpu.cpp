@@ -1,3 +1,4 @@
+// Cpu: construction, and flushes that reach the Tlb and its observer.
 #include "cpu-model/cpu.h"
 
 namespace ringshift {

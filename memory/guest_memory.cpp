@@ -1,3 +1,4 @@
+// Making and mapping of guest RAM.
 #include "memory/guest_memory.h"
 
 #include <sys/mman.h>

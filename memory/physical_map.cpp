@@ -1,3 +1,4 @@
+// Kinds and attributes of physical pages, and who hears of their changes.
 #include "memory/physical_map.h"
 
 #include <algorithm>
