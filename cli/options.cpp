@@ -130,7 +130,8 @@ Result<double> read_timeout(const std::string& text) {
   return seconds;
 }
 
-Result<RunOptions> understand(const RawOptions& raw, bool stats_given) {
+// app knows which options were given: an empty value is a mistake, not an absence.
+Result<RunOptions> understand(const RawOptions& raw, const CLI::App& app) {
   RunOptions options;
   options.machine.ram_bytes = RS_TRY(parse_memory_size(raw.memory));
   options.machine.cpu_model = raw.cpu;
@@ -139,11 +140,11 @@ Result<RunOptions> understand(const RawOptions& raw, bool stats_given) {
   RS_TRY(read_engine(raw, options.machine));
   if (raw.kernel.empty()) return fail(ErrorKind::usage, "-kernel FILE is needed: there is nothing to boot");
   for (const std::string& device : raw.devices) options.machine.debug_exit = RS_TRY(parse_device(device));
-  if (!raw.icount.empty()) options.machine.icount_shift = RS_TRY(parse_icount(raw.icount));
+  if (app.count("--icount") != 0) options.machine.icount_shift = RS_TRY(parse_icount(raw.icount));
   options.serial = RS_TRY(parse_serial(raw.serial));
-  if (!raw.debugcon.empty()) options.debugcon = RS_TRY(parse_debugcon(raw.debugcon));
-  if (!raw.timeout.empty()) options.timeout_seconds = RS_TRY(read_timeout(raw.timeout));
-  if (stats_given) RS_TRY(read_stats(raw.stats, options));
+  if (app.count("--debugcon") != 0) options.debugcon = RS_TRY(parse_debugcon(raw.debugcon));
+  if (app.count("--timeout") != 0) options.timeout_seconds = RS_TRY(read_timeout(raw.timeout));
+  if (app.count("--stats") != 0) RS_TRY(read_stats(raw.stats, options));
   Tracer check;
   RS_TRY(check.enable(raw.trace_words));
   options.machine.bt_verify = check.on(TracePoint::verify);
@@ -167,7 +168,7 @@ Result<Command> parse_run(const std::vector<std::string>& args) {
   } catch (const CLI::ParseError& error) {
     return fail(ErrorKind::usage, "{}; `ringshift run --help` lists the options", error.what());
   }
-  return Command(RS_TRY(understand(raw, app.count("--stats") != 0)));
+  return Command(RS_TRY(understand(raw, app)));
 }
 }  // namespace
 

@@ -1,0 +1,166 @@
+// The command line: values, defaults, one dash or two, and every kind of mistake.
+#include "cli/options.h"
+
+#include <gtest/gtest.h>
+
+namespace ringshift {
+namespace {
+
+Result<RunOptions> parse(std::vector<std::string> args) {
+  args.insert(args.begin(), "run");
+  const Command command = RS_TRY(parse_command_line(args));
+  return std::get<RunOptions>(command);
+}
+
+std::string usage_error(const std::vector<std::string>& args) {
+  const auto result = parse(args);
+  if (result) {
+    ADD_FAILURE() << "was accepted";
+    return {};
+  }
+  EXPECT_EQ(result.error().kind, ErrorKind::usage);
+  return result.error().message;
+}
+
+TEST(OptionsTest, Defaults) {
+  const auto options = parse({"-kernel", "k"});
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_EQ(options->machine.ram_bytes, 128u << 20);
+  EXPECT_EQ(options->machine.engine, EngineKind::bt);
+  EXPECT_EQ(options->machine.bt_memory, BtMemory::automatic);
+  EXPECT_EQ(options->serial.kind, CharTarget::Kind::stdio);
+  EXPECT_EQ(options->stats, StatsFormat::none);
+  EXPECT_FALSE(options->machine.no_reboot);
+  EXPECT_FALSE(options->debugcon);
+  EXPECT_FALSE(options->timeout_seconds);
+  EXPECT_FALSE(options->machine.icount_shift);
+}
+
+TEST(OptionsTest, EverythingWithOneDash) {
+  const auto options =
+      parse({"-m",         "256",         "-kernel",    "k",
+             "-initrd",    "i",           "-append",    "console=ttyS0",
+             "-engine",    "interp",      "-serial",    "file:/tmp/x",
+             "-nographic", "-debugcon",   "stdio",      "-no-reboot",
+             "-timeout",   "2.5",         "-device",    "isa-debug-exit,iobase=0xf4,iosize=4",
+             "-d",         "int,io",      "-D",         "log",
+             "-stats",     "json:s.json", "-cpu",       "core2",
+             "-icount",    "shift=3",     "-bt-memory", "soft",
+             "-bt-cache",  "8M"});
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_EQ(options->machine.ram_bytes, 256u << 20);
+  EXPECT_EQ(options->machine.boot.initrd, "i");
+  EXPECT_EQ(options->machine.engine, EngineKind::interp);
+  EXPECT_EQ(options->serial.kind, CharTarget::Kind::file);
+  EXPECT_EQ(options->serial.path, "/tmp/x");
+  EXPECT_EQ(options->debugcon->kind, CharTarget::Kind::stdio);
+  EXPECT_TRUE(options->machine.no_reboot);
+  EXPECT_DOUBLE_EQ(*options->timeout_seconds, 2.5);
+  EXPECT_EQ(options->machine.debug_exit->iobase, 0xf4);
+  EXPECT_EQ(options->machine.debug_exit->iosize, 4u);
+  EXPECT_EQ(options->trace_words, "int,io");
+  EXPECT_EQ(options->trace_file, "log");
+  EXPECT_EQ(options->stats, StatsFormat::json);
+  EXPECT_EQ(options->stats_file, "s.json");
+  EXPECT_EQ(options->machine.cpu_model, "core2");
+  EXPECT_EQ(*options->machine.icount_shift, 3u);
+  EXPECT_EQ(options->machine.bt_memory, BtMemory::soft);
+  EXPECT_EQ(options->machine.bt_cache_bytes, 8u << 20);
+}
+
+TEST(OptionsTest, TwoDashesAndEqualsSigns) {
+  const auto options = parse({"--kernel=k", "--m", "1G", "-append=a=b c", "--engine", "interp"});
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_EQ(options->machine.boot.kernel, "k");
+  EXPECT_EQ(options->machine.boot.append, "a=b c");
+  EXPECT_EQ(options->machine.ram_bytes, u64{1} << 30);
+}
+
+TEST(OptionsTest, ValuesMayLookLikeOptionsOrBeEmpty) {
+  auto options = parse({"-append", "-kernel --foo", "-kernel", "k"});
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_EQ(options->machine.boot.append, "-kernel --foo");
+  options = parse({"-append", "", "-kernel", "k"});
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_EQ(options->machine.boot.append, "");
+  options = parse({"-kernel", "k", "-append="});
+  ASSERT_TRUE(options) << options.error().message;
+}
+
+TEST(OptionsTest, TheLastOfSeveralCounts) {
+  const auto options = parse({"-kernel", "a", "-m", "64", "-kernel", "b", "-m", "96"});
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_EQ(options->machine.boot.kernel, "b");
+  EXPECT_EQ(options->machine.ram_bytes, 96u << 20);
+}
+
+TEST(OptionsTest, StatsValueIsOptional) {
+  for (const auto& args : std::vector<std::vector<std::string>>{
+           {"-stats", "-kernel", "k"}, {"-kernel", "k", "-stats"}, {"-kernel", "k", "-stats", "human"}}) {
+    const auto options = parse(args);
+    ASSERT_TRUE(options) << options.error().message;
+    EXPECT_EQ(options->stats, StatsFormat::human);
+  }
+}
+
+TEST(OptionsTest, VerifyReachesTheEngine) {
+  const auto options = parse({"-kernel", "k", "-d", "verify"});
+  ASSERT_TRUE(options);
+  EXPECT_TRUE(options->machine.bt_verify);
+}
+
+TEST(OptionsTest, Mistakes) {
+  EXPECT_NE(usage_error({}).find("-kernel"), std::string::npos);
+  EXPECT_NE(usage_error({"-frobnicate"}).find("-frobnicate"), std::string::npos);
+  EXPECT_NE(usage_error({"-kernel"}).find("needs a value"), std::string::npos);
+  EXPECT_NE(usage_error({"linux"}).find("linux"), std::string::npos);
+  EXPECT_NE(usage_error({"-kernel", "k", "-nographic=1"}).find("no value"), std::string::npos);
+  for (const auto& [option, value] :
+       std::vector<std::pair<std::string, std::string>>{{"-m", "lots"},
+                                                        {"-m", ""},
+                                                        {"-m", "0"},
+                                                        {"-m", "64G"},
+                                                        {"-m", "-5"},
+                                                        {"-m", "1025K"},
+                                                        {"-m", "99999999999999999999"},
+                                                        {"-engine", "qemu"},
+                                                        {"-serial", "com9"},
+                                                        {"-serial", "file:"},
+                                                        {"-debugcon", ""},
+                                                        {"-device", "e1000"},
+                                                        {"-device", ""},
+                                                        {"-device", "isa-debug-exit,iobase=0x10000"},
+                                                        {"-device", "isa-debug-exit,iosize=3"},
+                                                        {"-device", "isa-debug-exit,iobase=0xffff,iosize=4"},
+                                                        {"-timeout", "0"},
+                                                        {"-timeout", "-1"},
+                                                        {"-timeout", "soon"},
+                                                        {"-timeout", "nan"},
+                                                        {"-d", "everything"},
+                                                        {"-stats", "xml"},
+                                                        {"-stats", "json:"},
+                                                        {"-icount", "shift=99"},
+                                                        {"-icount", "auto"},
+                                                        {"-bt-memory", "x"},
+                                                        {"-bt-cache", "7T"}})
+    EXPECT_FALSE(usage_error({"-kernel", "k", option, value}).empty()) << option << " " << value;
+}
+
+TEST(OptionsTest, HelpAndVersion) {
+  for (const auto& args : std::vector<std::vector<std::string>>{
+           {"--help"}, {"-h"}, {"run", "--help"}, {"run", "-help"}, {"run", "-h"}, {"--version"}}) {
+    const auto command = parse_command_line(args);
+    ASSERT_TRUE(command) << args.back();
+    EXPECT_FALSE(std::get<std::string>(*command).empty());
+  }
+  const auto help = std::get<std::string>(*parse_command_line({"run", "--help"}));
+  for (const char* option :
+       {"-m ", "kernel", "initrd", "append", "engine", "serial", "nographic", "debugcon", "device",
+        "no-reboot", "timeout", "-d ", "-D ", "stats", "cpu", "icount", "bt-memory"})
+    EXPECT_NE(help.find(option), std::string::npos) << option;
+  EXPECT_FALSE(parse_command_line({}));
+  EXPECT_FALSE(parse_command_line({"walk"}));
+}
+
+}  // namespace
+}  // namespace ringshift
