@@ -200,6 +200,19 @@ void test_global() {
   set(0, kPresent | kWritable | kUser);
 }
 
+void test_nx() {
+  write_msr(0xc0000080, read_msr(0xc0000080) | 0x800);
+  flush_page(g_page[0]);
+  check(!run(load, page(0)).any, "NX page can be read");
+  g_page[0][0] = 0xc3;
+  check_fault(run(jump, page(0)), 0x11, g_page[0], page(0), "fetch from an NX page");
+  g_address = page(0);
+  check_fault(run_user(user_jump), 0x15, g_page[0], page(0), "user fetch from an NX page");
+  pae_entry(page(1)) = page(1);
+  flush_page(g_page[1]);
+  check_fault(run(jump, page(1)), 0x10, g_page[1], page(1), "fetch from an absent page with NXE");
+}
+
 void test_pae() {
   enable_pae();
   volatile u64& entry = pae_entry(page(0));
@@ -215,18 +228,12 @@ void test_pae() {
   entry = page(0) | kPresent | kWritable | kUser | (1ull << 63);
   flush_page(g_page[0]);
   check_fault(run(load, page(0)), 9, load_at, page(0), "PAE: NX is reserved without EFER.NXE");
-  write_msr(0xc0000080, read_msr(0xc0000080) | 0x800);
-  flush_page(g_page[0]);
-  check(!run(load, page(0)).any, "NX page can be read");
-  g_page[0][0] = 0xc3;
-  check_fault(run(jump, page(0)), 0x11, g_page[0], page(0), "fetch from an NX page");
-  g_address = page(0);
-  check_fault(run_user(user_jump), 0x15, g_page[0], page(0), "user fetch from an NX page");
-  pae_entry(page(1)) = page(1);
-  flush_page(g_page[1]);
-  check_fault(run(jump, page(1)), 0x10, g_page[1], page(1), "fetch from an absent page with NXE");
+  if ((cpuid(0x80000001).edx & (1u << 20)) != 0) test_nx();
   entry = page(0) | kPresent | kWritable | kUser;
   flush_page(g_page[0]);
+  entry = page(0) | kPresent | kWritable | kUser;
+  flush_page(g_page[0]);
+  g_page[0][0] = 0xc3;
   check(!run(jump, page(0)).any, "without NX it runs");
   volatile u64& large = pae_directory_entry(0x800000);
   const u64 saved = large;

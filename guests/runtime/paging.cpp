@@ -46,4 +46,6 @@ void disable_pae() {
 }
 
 volatile u64& pae_entry(u32 linear) { return g_pae_tables[linear >> 21][(linear >> 12) & 511]; }
-volatile u64& pae_directory_entry(u32 linear) { return g_pae_directories[linear >> 30][(linear >> 21) & 511]; }
+volatile u64& pae_directory_entry(u32 linear) {
+  return g_pae_directories[linear >> 30][(linear >> 21) & 511];
+}

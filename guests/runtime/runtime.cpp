@@ -58,8 +58,8 @@ void check_equal(u32 got, u32 wanted, const char* what) {
 
 void check_caught(const Caught& caught, u32 vector, u32 error, const void* eip, const char* what) {
   const u32 at = reinterpret_cast<u32>(eip);
-  const bool good = caught.any && caught.vector == vector && caught.error == error &&
-                    (eip == nullptr || caught.eip == at);
+  const bool good =
+      caught.any && caught.vector == vector && caught.error == error && (eip == nullptr || caught.eip == at);
   check(good, what);
   if (good) return;
   print(caught.any ? "  vector " : "  nothing; vector ");

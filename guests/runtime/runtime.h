@@ -24,8 +24,8 @@ struct Frame {  // as vectors.S leaves it
   u32 ds, es, fs, gs;
   u32 edi, esi, ebp, unused, ebx, edx, ecx, eax;
   u32 vector, error, eip, cs, eflags;
-  u32 esp, ss;                              // if the privilege changed
-  u32 v86_es, v86_ds, v86_fs, v86_gs;       // if it came from v8086 mode
+  u32 esp, ss;                         // if the privilege changed
+  u32 v86_es, v86_ds, v86_fs, v86_gs;  // if it came from v8086 mode
 };
 
 struct Caught {
@@ -67,7 +67,7 @@ struct Tss {
   u32 es, cs, ss, ds, fs, gs, ldt;
   u16 trap, io_map;
 };
-extern Tss g_tss;
+extern "C" Tss g_tss;
 extern u64 g_gdt[64];
 extern u64 g_idt[256];
 u64 make_descriptor(u32 base, u32 limit_raw, u8 access, u8 flags);
@@ -81,12 +81,12 @@ inline u8 in8(u16 port) {
   asm volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
   return value;
 }
-#define RUNTIME_REGISTER(name)                                                     \
-  inline u32 read_##name() {                                                       \
-    u32 value;                                                                     \
-    asm volatile("movl %%" #name ", %0" : "=r"(value));                            \
-    return value;                                                                  \
-  }                                                                                \
+#define RUNTIME_REGISTER(name)                          \
+  inline u32 read_##name() {                            \
+    u32 value;                                          \
+    asm volatile("movl %%" #name ", %0" : "=r"(value)); \
+    return value;                                       \
+  }                                                     \
   inline void write_##name(u32 value) { asm volatile("movl %0, %%" #name ::"r"(value) : "memory"); }
 RUNTIME_REGISTER(cr0)
 RUNTIME_REGISTER(cr2)

@@ -1,0 +1,230 @@
+// Guest: virtual-8086 mode: entry and exit, IOPL-sensitive instructions, I/O bitmap, segments; real mode too.
+#include "runtime/runtime.h"
+
+namespace {
+
+constexpr u32 kVm = 0x20000, kIopl3 = 0x3000;
+constexpr u32 kCodeAt = 0x8000;  // linear; segment 0800
+struct BigTss {
+  Tss tss;
+  u8 redirection[32];
+  u8 bitmap[8193];
+};
+BigTss g_big;
+
+u8* code() { return reinterpret_cast<u8*>(kCodeAt); }
+
+// Enters v8086 mode at 0800:0000 with SS:SP 0900:0800, DS = 0B00, ES = 0A00.
+void enter(u32 flags) {
+  asm volatile(
+      "pushl $0\n pushl $0\n pushl $0x0b00\n pushl $0x0a00\n pushl $0x0900\n pushl $0x800\n pushl %0\n"
+      " pushl $0x0800\n pushl $0\n iretl" ::"r"(flags | kVm | 2)
+      : "memory");
+}
+u32 g_flags;
+template <u32 n>
+Caught run_v86(const u8 (&bytes)[n], u32 flags) {
+  memory_set(code(), 0xf4, 256);
+  memory_copy(code(), bytes, n);
+  g_flags = flags;
+  return run([](u32) { enter(g_flags); });
+}
+
+void expect(const Caught& c, u32 vector, u32 error, u32 ip, const char* what) {
+  check_caught(c, vector, error, reinterpret_cast<void*>(ip), what);
+}
+
+void test_basic() {
+  const u8 simple[] = {0xb8, 0x34, 0x12, 0x8c, 0xdb, 0xf4};  // mov ax, 1234; mov bx, ds; hlt
+  Caught c = run_v86(simple, kIopl3);
+  expect(c, 13, 0, 5, "HLT is #GP(0) even with IOPL 3");
+  check_equal(c.frame.eax & 0xffff, 0x1234, "AX");
+  check_equal(c.frame.ebx & 0xffff, 0xb00, "DS");
+  check((c.eflags & kVm) != 0, "VM in the saved flags");
+  check_equal(c.cs, 0x800, "CS");
+  check_equal(c.ss, 0x900, "SS");
+  check_equal(c.frame.v86_es, 0xa00, "ES");
+  check_equal(c.frame.v86_ds, 0xb00, "DS on the stack");
+  *reinterpret_cast<u16*>(0xb010) = 0xbeef;
+  const u8 load[] = {0xa1, 0x10, 0x00, 0x66, 0x31, 0xc9, 0xbe, 0xff, 0xff, 0x8a, 0x0c, 0xf4};
+  c = run_v86(load, kIopl3);
+  check_equal(c.frame.eax & 0xffff, 0xbeef, "segment * 16 + offset");
+  const u8 segment[] = {0xb8, 0x00, 0x10, 0x8e, 0xc0, 0x26, 0xa0, 0x00, 0x00, 0xf4};
+  *reinterpret_cast<u8*>(0x10000) = 0x42;
+  c = run_v86(segment, kIopl3);
+  check_equal(c.frame.eax & 0xff, 0x42, "MOV ES loads a paragraph");
+  check_equal(c.frame.v86_es, 0x1000, "the new ES");
+  const u8 past[] = {0xbb, 0xff, 0xff, 0x8b, 0x07, 0xf4};  // mov bx, ffff; mov ax, [bx]
+  expect(run_v86(past, kIopl3), 13, 0, 3, "a word at FFFF is past the limit");
+  const u8 wide[] = {0x66, 0xbb, 0x00, 0x00, 0x01, 0x00, 0x67, 0x8b, 0x03, 0xf4};
+  expect(run_v86(wide, kIopl3), 13, 0, 6, "a 32-bit offset past the limit");
+}
+
+void test_sensitive() {
+  const u8 cli[] = {0xfa, 0xf4}, sti[] = {0xfb, 0xf4}, pushf[] = {0x9c, 0xf4}, popf[] = {0x50, 0x9d, 0xf4},
+           iret[] = {0xcf}, interrupt[] = {0xcd, 0x21}, int3[] = {0xcc, 0xf4};
+  expect(run_v86(cli, 0), 13, 0, 0, "CLI with IOPL 0");
+  expect(run_v86(sti, 0), 13, 0, 0, "STI with IOPL 0");
+  expect(run_v86(pushf, 0), 13, 0, 0, "PUSHF with IOPL 0");
+  expect(run_v86(popf, 0), 13, 0, 1, "POPF with IOPL 0");
+  expect(run_v86(iret, 0), 13, 0, 0, "IRET with IOPL 0");
+  expect(run_v86(interrupt, 0), 13, 0, 0, "INT n with IOPL 0");
+  expect(run_v86(int3, 0), 3, 0, 1, "INT3 needs no IOPL");
+  Caught c = run_v86(cli, kIopl3 | 0x200);
+  expect(c, 13, 0, 1, "CLI with IOPL 3");
+  check_equal(c.eflags & 0x200, 0, "clears IF");
+  expect(run_v86(pushf, kIopl3), 13, 0, 1, "PUSHF with IOPL 3");
+  const u64 saved = g_idt[0x21];
+  g_idt[0x21] = saved | (3ull << 45);
+  c = run_v86(interrupt, kIopl3);
+  expect(c, 0x21, 0, 2, "INT n with IOPL 3 through a gate of DPL 3");
+  g_idt[0x21] = saved;
+  expect(run_v86(interrupt, kIopl3), 13, 0x21 * 8 + 2, 0, "INT n with IOPL 3, gate of DPL 0");
+  // PUSHF; POP AX; PUSH AX; POPF leaves IOPL alone.
+  const u8 iopl[] = {0x9c, 0x58, 0x25, 0xff, 0xcf, 0x50, 0x9d, 0x9c, 0x5b, 0xf4};
+  c = run_v86(iopl, kIopl3);
+  check_equal(c.frame.ebx & 0x3000, 0x3000, "POPF doesn't change IOPL");
+  const u8 lgdt[] = {0x0f, 0x01, 0x16, 0x00, 0x00}, sldt[] = {0x0f, 0x00, 0xc0}, movcr[] = {0x0f, 0x20, 0xc0},
+           lar[] = {0x0f, 0x02, 0xc0}, arpl[] = {0x63, 0xc0};
+  expect(run_v86(lgdt, kIopl3), 13, 0, 0, "LGDT is #GP");
+  expect(run_v86(sldt, kIopl3), 6, 0, 0, "SLDT is #UD");
+  expect(run_v86(movcr, kIopl3), 13, 0, 0, "MOV CR0 is #GP");
+  expect(run_v86(lar, kIopl3), 6, 0, 0, "LAR is #UD");
+  expect(run_v86(arpl, kIopl3), 6, 0, 0, "ARPL is #UD");
+}
+
+void test_ports() {
+  const u8 in80[] = {0xe4, 0x80, 0xf4}, in81[] = {0xe4, 0x81, 0xf4}, in16[] = {0xe5, 0x80, 0xf4};
+  g_big.bitmap[0x80 / 8] = 0xfe;
+  expect(run_v86(in80, kIopl3), 13, 0, 2, "a port that the bitmap allows");
+  expect(run_v86(in81, kIopl3), 13, 0, 0, "a port that it forbids, though IOPL is 3");
+  expect(run_v86(in16, kIopl3), 13, 0, 0, "a word port needs both bits");
+  expect(run_v86(in80, 0), 13, 0, 2, "IOPL doesn't matter");
+}
+
+void test_vme() {
+  if ((cpuid(1).edx & 2) == 0) return;
+  write_cr4(read_cr4() | 1);
+  // Vector 21h through the real-mode table at 0: to 0800:0040.
+  volatile u16* ivt = reinterpret_cast<volatile u16*>(0x21 * 4);
+  asm("" : "+r"(ivt));
+  ivt[0] = 0x40;
+  ivt[1] = 0x800;
+  u8 program[0x50];
+  memory_set(program, 0xf4, sizeof program);
+  const u8 start[] = {0xcd, 0x21, 0xf4}, handler[] = {0xb8, 0x77, 0x77, 0xcf};
+  memory_copy(program, start, sizeof start);
+  memory_copy(program + 0x40, handler, sizeof handler);
+  Caught c = run_v86(program, 0x200);
+  expect(c, 13, 0, 2, "VME: INT n redirected, IRET returns, IOPL 0");
+  check_equal(c.frame.eax & 0xffff, 0x7777, "its handler ran");
+  const u8 cli[] = {0xfa, 0x9c, 0x58, 0xf4};
+  c = run_v86(cli, 0x200 | 0x80000);
+  expect(c, 13, 0, 3, "VME: CLI with IOPL 0");
+  check((c.eflags & 0x80200) == 0x200, "clears VIF, not IF");
+  check_equal(c.frame.eax & 0x3200, 0x3000, "PUSHF shows VIF as IF, and IOPL 3");
+  const u8 sti[] = {0xfb, 0xf4};
+  c = run_v86(sti, 0x200 | 0x100000);
+  expect(c, 13, 0, 0, "VME: STI with VIP is #GP");
+  g_big.redirection[0x21 / 8] = 1 << (0x21 & 7);
+  expect(run_v86(start, 0x200), 13, 0, 0, "VME: not redirected, IOPL 0");
+  g_big.redirection[0x21 / 8] = 0;
+  write_cr4(read_cr4() & ~1u);
+}
+
+// To real mode and back, with an interrupt through the table at 0 in between.
+extern "C" char real_start[], real_end[];
+extern "C" void to_real(u32 cr0);
+asm(R"(
+        .pushsection .text
+to_real:                                # runs through a 16-bit code segment at 7000h
+        pushal
+        sgdtl   real_gdtr
+        sidtl   real_idtr
+        movl    %esp, real_esp
+        lidtl   real_ivt
+        movl    $0x38, %eax             # 64 KiB data at 0
+        movl    %eax, %ds
+        movl    %eax, %es
+        movl    %eax, %ss
+        ljmp    $0x30, $0
+back_from_real:
+        movl    $0x10, %eax
+        movl    %eax, %ds
+        movl    %eax, %es
+        movl    %eax, %ss
+        movl    %eax, %fs
+        movl    %eax, %gs
+        movl    real_esp, %esp
+        lidtl   real_idtr
+        popal
+        ret
+real_start:
+        .code16
+        movl    %cr0, %eax
+        andb    $0xfe, %al
+        movl    %eax, %cr0
+        ljmp    $0x700, $(1f - real_start)
+1:      xorw    %ax, %ax
+        movw    %ax, %ss
+        movw    $0x6ff0, %sp
+        movw    $0x0700, %ax
+        movw    %ax, %ds
+        movw    $0, %cx
+        int     $0x60
+        movw    %cx, real_result - real_start
+        movw    %cs, real_result + 2 - real_start
+        pushw   $0x1234
+        popw    %dx
+        movw    %dx, real_result + 4 - real_start
+        movl    %cr0, %eax
+        orb     $1, %al
+        movl    %eax, %cr0
+        data32 ljmp $8, $back_from_real
+real_handler:
+        movw    $0xcafe, %cx
+        iretw
+        .align  4
+real_result: .word 0, 0, 0
+        .code32
+real_end:
+        .popsection
+        .pushsection .data
+real_gdtr: .word 0; .long 0
+real_idtr: .word 0; .long 0
+real_ivt:  .word 0x3ff; .long 0
+real_esp:  .long 0
+        .popsection
+)");
+extern "C" char real_result[], real_handler[];
+
+void test_real_mode() {
+  u8* const low = reinterpret_cast<u8*>(0x7000);
+  memory_copy(low, real_start, static_cast<u32>(real_end - real_start));
+  g_gdt[6] = make_descriptor(0x7000, 0xffff, 0x9b, 0);
+  g_gdt[7] = make_descriptor(0, 0xffff, 0x93, 0);
+  volatile u16* ivt = reinterpret_cast<volatile u16*>(0x60 * 4);
+  asm("" : "+r"(ivt));
+  ivt[0] = static_cast<u16>(real_handler - real_start);
+  ivt[1] = 0x700;
+  to_real(0);
+  const u16* result = reinterpret_cast<u16*>(low + (real_result - real_start));
+  check_equal(result[0], 0xcafe, "real mode: INT through the table, IRET");
+  check_equal(result[1], 0x700, "real mode: CS");
+  check_equal(result[2], 0x1234, "real mode: the stack");
+}
+
+}  // namespace
+
+void guest_main() {
+  memory_copy(&g_big.tss, &g_tss, sizeof g_tss);
+  memory_set(g_big.bitmap, 0xff, sizeof g_big.bitmap);
+  g_big.tss.io_map = static_cast<u16>(sizeof(Tss) + sizeof g_big.redirection);
+  g_gdt[5] = make_descriptor(reinterpret_cast<u32>(&g_big), sizeof g_big - 1, 0x89, 0);
+  asm volatile("ltr %w0" ::"r"(u32{kTssSelector}));
+  test_basic();
+  test_sensitive();
+  test_ports();
+  test_vme();
+  test_real_mode();
+}
