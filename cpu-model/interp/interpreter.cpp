@@ -7,6 +7,7 @@
 
 #include "cpu-model/control_registers.h"
 #include "cpu-model/exceptions.h"
+#include "cpu-model/interp/quick.h"
 #include "cpu-model/memory_access.h"
 
 namespace ringshift {
@@ -52,7 +53,7 @@ Interpreter::~Interpreter() = default;
 // --- Finding the instruction ---
 
 // The common case: a Tlb hit, and the instruction was decoded before. Null otherwise.
-const DecodedInstruction* Interpreter::find_cached() {
+[[gnu::always_inline]] inline const DecodedInstruction* Interpreter::find_cached() {
   const SegmentRegister& cs = cpu_.state.segment(Seg::cs);
   const u32 eip = cpu_.state.eip();
   const Gva gva = static_cast<Gva>(cs.base) + eip;
@@ -62,6 +63,15 @@ const DecodedInstruction* Interpreter::find_cached() {
   const DecodedInstruction* found = cache_.find(cache_.page(gpa), gva & kPageOffsetMask, code_mode(cpu_));
   if (found == nullptr || u64{eip} + found->insn.length - 1 > cs.limit) return nullptr;
   return found;
+}
+
+void Interpreter::choose_handler(DecodedInstruction& decoded) const {
+  const Instruction& insn = decoded.insn;
+  decoded.handler = quick_handler(insn);
+  decoded.quick = decoded.handler != nullptr;
+  if (decoded.quick) return;
+  decoded.handler = insn.mnemonic < kHandlerCount ? handlers_.by_mnemonic[insn.mnemonic] : nullptr;
+  if (decoded.handler == nullptr) decoded.handler = undefined_instruction;
 }
 
 // Reads and decodes at gva. What can't be decoded becomes an instruction that raises the fault when executed;
@@ -80,10 +90,10 @@ Outcome<> Interpreter::decode(Gva gva, CodeMode mode, DecodedInstruction& out) {
     status = decoder_.decode({bytes, got}, mode, out.insn);
   }
   out.mode = mode;
+  out.quick = false;
   switch (status) {
     case DecodeStatus::ok:
-      out.handler = out.insn.mnemonic < kHandlerCount ? handlers_.by_mnemonic[out.insn.mnemonic] : nullptr;
-      if (out.handler == nullptr) out.handler = undefined_instruction;
+      choose_handler(out);
       return {};
     case DecodeStatus::undefined:
       out.insn = Instruction{};
@@ -129,7 +139,35 @@ void Interpreter::raise_fault(const Fault& fault) {
   if (cpu_.state.shutdown != 0) cpu_.control.raise_event(kEventInspect);
 }
 
-inline Interpreter::Progress Interpreter::execute(const DecodedInstruction& decoded) {
+// Puts back what the snapshot holds, and delivers.
+Interpreter::Progress Interpreter::fail(const Fault& fault) {
+  VcpuState& state = cpu_.state;
+  RestartPoint& restart = cpu_.restart;
+  restart.again = false;
+  for (unsigned i = 0; i < 8; ++i) state.gpr[i] = restart.gpr[i];
+  state.rip = restart.rip;
+  state.rflags = restart.rflags;
+  raise_fault(fault);
+  return Progress::faulted;
+}
+
+inline Interpreter::Progress Interpreter::execute_quickly(const DecodedInstruction& decoded) {
+  VcpuState& state = cpu_.state;
+  const u64 start = state.rip;
+  state.rip = static_cast<u32>(start + decoded.insn.length);
+  const Outcome<> outcome = decoded.handler(cpu_, decoded.insn);
+  if (!outcome) [[unlikely]] {
+    state.rip = start;
+    raise_fault(outcome.error());
+    return Progress::faulted;
+  }
+  ++cpu_.control.retired;
+  return Progress::retired;
+}
+
+Interpreter::Progress Interpreter::execute(const DecodedInstruction& decoded) {
+  if (decoded.quick) [[likely]]
+    return execute_quickly(decoded);
   VcpuState& state = cpu_.state;
   RestartPoint& restart = cpu_.restart;
   for (unsigned i = 0; i < 8; ++i) restart.gpr[i] = state.gpr[i];
@@ -138,14 +176,8 @@ inline Interpreter::Progress Interpreter::execute(const DecodedInstruction& deco
   state.rip = static_cast<u32>(state.rip + decoded.insn.length);
 
   const Outcome<> outcome = decoded.handler(cpu_, decoded.insn);
-  if (!outcome) [[unlikely]] {
-    restart.again = false;
-    for (unsigned i = 0; i < 8; ++i) state.gpr[i] = restart.gpr[i];
-    state.rip = restart.rip;
-    state.rflags = restart.rflags;
-    raise_fault(outcome.error());
-    return Progress::faulted;
-  }
+  if (!outcome) [[unlikely]]
+    return fail(outcome.error());
   if (restart.again) [[unlikely]] {
     // What is delivered between the rounds of a REP pushes RF set, and a REP that goes on doesn't meet its
     // own instruction breakpoint again (SDM vol. 3B 17.3.1.1).
@@ -157,15 +189,31 @@ inline Interpreter::Progress Interpreter::execute(const DecodedInstruction& deco
   return Progress::retired;
 }
 
-bool Interpreter::step(bool cached) {
+inline bool Interpreter::cached_step() {
   const VcpuState& state = cpu_.state;
   const bool plain = (state.rflags & (kFlagTf | kFlagRf)) == 0 && state.interrupt_shadow == 0 &&
                      !breakpoints_armed(cpu_) && !tracing_;
-  if (cached && plain) [[likely]] {
-    if (const DecodedInstruction* decoded = find_cached()) [[likely]]
+  if (plain) [[likely]] {
+    if (const DecodedInstruction* decoded = find_cached()) [[likely]] {
+      if (decoded->quick) [[likely]]
+        return execute_quickly(*decoded) != Progress::faulted;
       return execute(*decoded) != Progress::faulted;
+    }
   }
-  return careful_step(cached);
+  return careful_step(true);
+}
+
+bool Interpreter::step(bool cached) { return cached ? cached_step() : careful_step(false); }
+
+DecodedInstruction Interpreter::ready(const Instruction& insn, CodeMode mode) const {
+  const Handler handler = insn.mnemonic < kHandlerCount ? handlers_.by_mnemonic[insn.mnemonic] : nullptr;
+  return {handler != nullptr ? handler : undefined_instruction, insn, mode};
+}
+
+bool Interpreter::execute_ready(const DecodedInstruction& decoded) {
+  ++fallbacks_[decoded.insn.mnemonic % kHandlerCount];
+  cpu_.state.rflags &= ~u64{kFlagRf};
+  return execute(decoded) != Progress::faulted;
 }
 
 // An instruction breakpoint is a fault before the instruction, unless RF says that it was taken already, or
@@ -266,7 +314,7 @@ ExitReason Interpreter::loop(CpuIo& io) {
     if (state.shutdown != 0) return ExitReason::shutdown;
     if (state.halted != 0) return ExitReason::halted;
     do {
-      step(true);
+      cached_step();
     } while (control.events.load(std::memory_order_relaxed) == 0 && control.retired < control.deadline);
   }
 }

@@ -27,6 +27,10 @@ class Interpreter final : public ExecutionEngine {
   // interpreter as an engine), or decoding afresh (fallback of another engine, whose pages should carry no
   // interp attribute). Returns true if the instruction completed, or a REP made progress, without a fault.
   bool step(bool cached);
+  // Executes an instruction that the caller decoded at CS:EIP (`ready`), with neither TF nor breakpoints
+  // armed and no interrupt shadow: a translator's fallback. As step() otherwise; counts as a fallback.
+  bool execute_ready(const DecodedInstruction& decoded);
+  DecodedInstruction ready(const Instruction& insn, CodeMode mode) const;
   // Instructions that step(false) executed, by mnemonic (a translator's fallbacks), for -stats.
   const u64* fallbacks() const { return fallbacks_.get(); }
 
@@ -36,6 +40,7 @@ class Interpreter final : public ExecutionEngine {
 
   ExitReason loop(CpuIo& io);
   void attend(CpuIo& io);
+  bool cached_step();
   bool careful_step(bool cached);
   bool deliver_instruction_breakpoint();
   void deliver_debug_traps(const DecodedInstruction& decoded, bool single_step);
@@ -43,7 +48,10 @@ class Interpreter final : public ExecutionEngine {
   Outcome<const DecodedInstruction*> fetch(bool cached);
   Outcome<> decode(Gva gva, CodeMode mode, DecodedInstruction& out);
   const DecodedInstruction* keep(Gva gva, const DecodedInstruction& decoded);
+  void choose_handler(DecodedInstruction& decoded) const;
   Progress execute(const DecodedInstruction& decoded);
+  Progress execute_quickly(const DecodedInstruction& decoded);
+  Progress fail(const Fault& fault);
   void raise_fault(const Fault& fault);
   void trace_instruction(const Instruction& insn);
 
