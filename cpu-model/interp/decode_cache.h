@@ -23,6 +23,7 @@ struct DecodedInstruction {
   Handler handler;  // never null: what has none is #UD
   Instruction insn;
   CodeMode mode;
+  bool quick;  // `handler` needs no snapshot (interp/quick.h)
 };
 
 class DecodeCache final : public PhysicalMapListener {

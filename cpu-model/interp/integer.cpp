@@ -3,28 +3,12 @@
 
 #include "cpu-model/interp/alu.h"
 #include "cpu-model/interp/handlers.h"
+#include "cpu-model/interp/integer_operations.h"
 #include "cpu-model/interp/operands.h"
 
 namespace ringshift {
 
 namespace {
-
-#define RINGSHIFT_OPERATION(Name, call)                    \
-  struct Name {                                            \
-    template <class T>                                     \
-    static T run(T a, T b, u32 carry, FlagsImage& flags) { \
-      (void)carry;                                         \
-      return call;                                         \
-    }                                                      \
-  };
-RINGSHIFT_OPERATION(Add, alu_add<T>(a, b, flags))
-RINGSHIFT_OPERATION(Adc, alu_adc<T>(a, b, carry, flags))
-RINGSHIFT_OPERATION(Sub, alu_sub<T>(a, b, flags))
-RINGSHIFT_OPERATION(Sbb, alu_sbb<T>(a, b, carry, flags))
-RINGSHIFT_OPERATION(And, alu_and<T>(a, b, flags))
-RINGSHIFT_OPERATION(Or, alu_or<T>(a, b, flags))
-RINGSHIFT_OPERATION(Xor, alu_xor<T>(a, b, flags))
-#undef RINGSHIFT_OPERATION
 
 template <class Op>
 Outcome<> binary(Cpu& cpu, const Instruction& insn) {
@@ -59,7 +43,7 @@ Outcome<> step_by_one(Cpu& cpu, const Instruction& insn) {
     return modify_operand<T>(cpu, insn, 0, [&](T a) {
       FlagsImage flags;
       const T result = Op::template run<T>(a, T{1}, 0, flags);
-      set_flags(cpu.state, flags, kArithmeticFlags & ~kFlagCf);
+      set_flags(cpu.state, flags, Op::kFlags);
       return result;
     });
   });
@@ -94,8 +78,8 @@ void register_integer(HandlerTable& table) {
   table.set(ZYDIS_MNEMONIC_XOR, binary<Xor>);
   table.set(ZYDIS_MNEMONIC_CMP, compare<Sub>);
   table.set(ZYDIS_MNEMONIC_TEST, compare<And>);
-  table.set(ZYDIS_MNEMONIC_INC, step_by_one<Add>);
-  table.set(ZYDIS_MNEMONIC_DEC, step_by_one<Sub>);
+  table.set(ZYDIS_MNEMONIC_INC, step_by_one<Inc>);
+  table.set(ZYDIS_MNEMONIC_DEC, step_by_one<Dec>);
   table.set(ZYDIS_MNEMONIC_NEG, negate);
   table.set(ZYDIS_MNEMONIC_NOT, complement);
 }
