@@ -1,5 +1,7 @@
 #include "translator/block_translator.h"
 
+#include <Zydis/Mnemonic.h>
+
 #include <cstddef>
 
 #include "translator/translate.h"
@@ -10,6 +12,11 @@ using namespace asmjit::x86;  // NOLINT: register names
 
 namespace {
 
+// CLD and STD do nothing where the mode has that direction already.
+bool changes_direction(const Instruction& insn, ModeKey mode) {
+  return mode.downward() != (insn.mnemonic == ZYDIS_MNEMONIC_STD);
+}
+
 // What the mode adds to the instruction's own treatment.
 Treatment treatment_in(const Instruction& insn, ModeKey mode) {
   const Treatment treatment = treatment_of(insn);
@@ -18,12 +25,29 @@ Treatment treatment_in(const Instruction& insn, ModeKey mode) {
   bool memory = false;
   for (unsigned i = 0; i < insn.operand_count; ++i) memory |= insn.operands[i].kind == OperandKind::memory;
   const bool accesses = memory && treatment != Treatment::lea && treatment != Treatment::nothing;
+  if (treatment == Treatment::direction)
+    return changes_direction(insn, mode) ? Treatment::interpret : Treatment::nothing;
+  if (treatment == Treatment::string) {
+    const bool plain =
+        mode.shape(Seg::es) != SegmentShape::checked && mode.shape(insn.segment) != SegmentShape::checked;
+    return plain ? treatment : Treatment::interpret;
+  }
   if (accesses && mode.shape(insn.segment) == SegmentShape::checked) return Treatment::interpret;
   return treatment;
 }
 
-void translate_one(Emitter& emitter, const GuestInstruction& guest, Treatment treatment,
-                   TranslationBlock& block) {
+}  // namespace
+
+void BlockTranslator::translate_interpreted(Emitter& emitter, const GuestInstruction& guest) {
+  InterpretSite& site = sites_.emplace_back();
+  site.decoded = interpreter_.ready(guest.insn, CodeMode::protected32);
+  site.eip = guest.eip;
+  site.fpu = uses_fpu_state(guest.insn);
+  emitter.interpret(&site);
+}
+
+void BlockTranslator::translate_one(Emitter& emitter, const GuestInstruction& guest, Treatment treatment,
+                                    TranslationBlock& block) {
   emitter.begin_instruction(guest.insn, guest.eip, guest.flags_live);
   switch (treatment) {
     case Treatment::identity:
@@ -44,10 +68,17 @@ void translate_one(Emitter& emitter, const GuestInstruction& guest, Treatment tr
       return translate_pop(emitter, guest);
     case Treatment::leave:
       return translate_leave(emitter, guest);
+    case Treatment::string:
+      return translate_string(emitter, guest);
+    case Treatment::interpret:
+    case Treatment::interpret_last:
+      return translate_interpreted(emitter, guest);
     default:
       return translate_branch(emitter, guest, treatment, block);
   }
 }
+
+namespace {
 
 void emit_count(Emitter& emitter, unsigned instructions) {
   const Mem executed = ptr(r15, static_cast<i32>(offsetof(BtContext, executed)), 8);
@@ -106,6 +137,8 @@ std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& g
   block->host_bytes = static_cast<u32>(buffer_.size());
   block->marks = emitter.marks();
   place_links(emitter, *block);
+  for (const auto& [site, resume] : emitter.interpret_sites())
+    if (!ends_block(treatment_of(site->decoded.insn))) site->resume = block->polled_entry + resume;
   ++counters_.blocks;
   counters_.guest_instructions += block->instructions;
   counters_.guest_bytes += block->guest_bytes;

@@ -1,10 +1,13 @@
 // BlockTranslator: from a GuestBlock to host code in the cache.
 #pragma once
 
+#include <deque>
 #include <memory>
 
+#include "cpu-model/interp/interpreter.h"
 #include "translator/emitter.h"
 #include "translator/guest_block.h"
+#include "translator/treatment.h"
 
 namespace ringshift::bt {
 
@@ -17,15 +20,24 @@ struct TranslationCounters {
 
 class BlockTranslator {
  public:
-  BlockTranslator(CodeCache& cache, const RuntimeStubs& stubs) : cache_(cache), stubs_(stubs) {}
+  BlockTranslator(CodeCache& cache, const RuntimeStubs& stubs, const Interpreter& interpreter)
+      : cache_(cache), stubs_(stubs), interpreter_(interpreter) {}
 
   // Fills a block for guest code that isn't empty. Null if the cache has no room: flush it and try again.
   std::unique_ptr<TranslationBlock> translate(const GuestBlock& guest, ModeKey mode);
+  // The cache is being emptied: what its code refers to may go.
+  void forget_sites() { sites_.clear(); }
   const TranslationCounters& counters() const { return counters_; }
 
  private:
+  void translate_one(Emitter& emitter, const GuestInstruction& guest, Treatment treatment,
+                     TranslationBlock& block);
+  void translate_interpreted(Emitter& emitter, const GuestInstruction& guest);
+
   CodeCache& cache_;
   const RuntimeStubs& stubs_;
+  const Interpreter& interpreter_;
+  std::deque<InterpretSite> sites_;
   TranslationCounters counters_;
   std::vector<u8> buffer_;
 };

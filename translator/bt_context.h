@@ -1,8 +1,8 @@
 // BtContext: what translated code reaches through r15 while it runs.
 //
 // Host registers inside the cache: RAX..RDI hold guest EAX..EDI (ESP in RSP), RFLAGS the guest's arithmetic
-// flags and DF, r13 the VcpuState, r14 the Tlb table of the current privilege, r15 this; r8-r11 are scratch
-// and r12 holds the arithmetic flags while a lookup clobbers them (translator/emitter.h).
+// flags (the host's DF is always 0), r13 the VcpuState, r14 the Tlb table of the current privilege, r15 this;
+// r8-r11 are scratch and r12 holds the arithmetic flags while a lookup clobbers them (translator/emitter.h).
 #pragma once
 
 #include <atomic>
@@ -13,7 +13,7 @@
 namespace ringshift::bt {
 
 // Guest flags that live in RFLAGS inside the cache; the others are in VcpuState::rflags only.
-inline constexpr u32 kHostFlags = kArithmeticFlags | kFlagDf;
+inline constexpr u32 kHostFlags = kArithmeticFlags;
 
 // An entry of the jump table: indirect branches and links that can't be fixed find their target here.
 struct JumpEntry {

@@ -1,5 +1,8 @@
 #include "translator/dispatcher.h"
 
+#include <Zydis/Zydis.h>
+
+#include <algorithm>
 #include <cstddef>
 
 #include "base/bits.h"
@@ -29,7 +32,7 @@ Dispatcher::Dispatcher(Cpu& cpu, CodeCache cache)
       cache_(std::move(cache)),
       jump_table_(kJumpEntries),
       blocks_(cpu.phys, cache_, jump_table_.data()),
-      translator_(cache_, stubs_) {
+      translator_(cache_, stubs_, interpreter_) {
   context_.events = &cpu.control.events;
   context_.jump_table = jump_table_.data();
   context_.state = &cpu.state;
@@ -84,7 +87,7 @@ const u8* Dispatcher::dispatch() {
     const ModeKey mode(cpu_);
     if (!mode.translatable() || cpu_.state.interrupt_shadow != 0) {
       ++counters_.interpreted_modes;
-      interpret_one(true, true);
+      interpret_one(true, !mode.translatable());
       continue;
     }
     const Outcome<TranslationBlock*> block = current_block(mode);
@@ -161,6 +164,7 @@ TranslationBlock* Dispatcher::translate(const GuestBlock& guest, ModeKey mode) {
 void Dispatcher::flush_cache() {
   ++counters_.cache_flushes;
   blocks_.clear();
+  translator_.forget_sites();
   cache_.truncate(stub_bytes_);
 }
 
@@ -171,6 +175,19 @@ bool Dispatcher::may_link(const Link& link, const TranslationBlock& target) cons
                          (source.eip >> kPageShift) == (target.eip >> kPageShift);
   if (same_page) return true;
   return source.global && target.global;  // cut by cut_cross_page_links
+}
+
+// The instructions that were interpreted most.
+void Dispatcher::report_fallbacks(StatsSink& sink) const {
+  const u64* const counts = interpreter_.fallbacks();
+  std::vector<std::pair<u64, unsigned>> by_count;
+  for (unsigned mnemonic = 0; mnemonic <= ZYDIS_MNEMONIC_MAX_VALUE; ++mnemonic)
+    if (counts[mnemonic] != 0) by_count.emplace_back(counts[mnemonic], mnemonic);
+  std::sort(by_count.rbegin(), by_count.rend());
+  constexpr std::size_t kShown = 24;
+  by_count.resize(std::min(by_count.size(), kShown));
+  for (const auto& [count, mnemonic] : by_count)
+    sink.count("interpreted", ZydisMnemonicGetString(static_cast<ZydisMnemonic>(mnemonic)), count);
 }
 
 void Dispatcher::report(StatsSink& sink) const {
@@ -194,6 +211,7 @@ void Dispatcher::report(StatsSink& sink) const {
   sink.count("exits", "jump-table miss", counters_.jump_misses);
   sink.count("exits", "event", counters_.event_exits);
   sink.count("exits", "host fault", counters_.host_faults);
+  report_fallbacks(sink);
   sink.count("tlb", "misses", cpu_.tlb.counters.misses);
   sink.count("tlb", "full flushes", cpu_.tlb.counters.full_flushes);
   sink.count("tlb", "address-space flushes", cpu_.tlb.counters.address_space_flushes);

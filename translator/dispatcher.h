@@ -43,6 +43,7 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   // The interpreter executes one instruction; fpu: it may use x87/SSE state.
   void interpret_one(bool fpu, bool cached);
   void use_mode(ModeKey mode);
+  void report_fallbacks(StatsSink& sink) const;
   bool may_link(const Link& link, const TranslationBlock& target) const;
   void remember_jump(const TranslationBlock& target);
   void flush_cache();

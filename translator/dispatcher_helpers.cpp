@@ -37,11 +37,26 @@ const u8* Dispatcher::on_access(BtContext* context, const void* retry, u32 gva, 
   return d.dispatch();
 }
 
-const u8* Dispatcher::on_interpret(BtContext* context, const void*, u32, u32 info) {
+const u8* Dispatcher::on_interpret(BtContext* context, const void* argument, u32, u32 info) {
   Dispatcher& d = self(context);
   ++d.counters_.interpreted;
-  d.interpret_one((info & AccessInfo::kFpu) != 0, false);
-  return d.dispatch();
+  const auto* const site = static_cast<const InterpretSite*>(argument);
+  if (site == nullptr) {
+    d.interpret_one((info & AccessInfo::kFpu) != 0, false);
+    return d.dispatch();
+  }
+  const u8* const resume = site->resume;
+  const u32 next = site->eip + site->decoded.insn.length;
+  const u64 epoch = d.blocks_.epoch();
+  if (site->fpu) save_fpu(*context);
+  d.interpreter_.execute_ready(site->decoded);
+  if (site->fpu) load_fpu(*context);
+  // With nothing pending a shadow (STI, MOV SS) has nothing to hold off.
+  if (d.cpu_.control.events.load(std::memory_order_acquire) != 0) return d.dispatch();
+  d.cpu_.state.interrupt_shadow = 0;
+  const bool go_on = resume != nullptr && d.cpu_.state.eip() == next && d.blocks_.epoch() == epoch &&
+                     d.mode_known_ && ModeKey(d.cpu_) == d.mode_;
+  return go_on ? resume : d.dispatch();
 }
 
 const u8* Dispatcher::on_chain(BtContext* context, const void* argument, u32, u32) {
@@ -130,6 +145,7 @@ bool Dispatcher::handle_host_fault(int, siginfo_t&, ucontext_t& context) {
   }
   registers[REG_R10] = static_cast<greg_t>(block->eip + mark.guest_offset);
   registers[REG_R9] = AccessInfo::kFpu;
+  registers[REG_R11] = 0;  // no InterpretSite
   registers[REG_RIP] = reinterpret_cast<greg_t>(stubs_.interpret);
   return true;
 }

@@ -241,11 +241,13 @@ void Emitter::jump_indirect() {
   assembler_.jmp(ptr(r11, offsetof(JumpEntry, target), 8));
 }
 
-void Emitter::interpret(u32 eip, bool uses_fpu) {
+void Emitter::interpret(InterpretSite* site) {
   restore_flags();
-  assembler_.mov(r10d, eip);
-  assembler_.mov(r9d, uses_fpu ? AccessInfo::kFpu : 0);
+  assembler_.mov(r10d, site->eip);
+  assembler_.mov(r11, reinterpret_cast<u64>(site));
+  assembler_.mov(r9d, site->fpu ? AccessInfo::kFpu : 0);
   jump_to(stubs_.interpret);
+  interpret_sites_.emplace_back(site, offset());
 }
 
 void Emitter::poll(u32 eip, bool flags_live) {

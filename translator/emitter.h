@@ -21,7 +21,7 @@ struct RuntimeStubs {
   const u8* enter = nullptr;      // void (BtContext*, const u8* host_pc)
   const u8* leave = nullptr;      // a continuation: returns from enter
   const u8* access = nullptr;     // a lookup missed: r8d gva, r9d AccessInfo, r10d eip, r11 where to retry
-  const u8* interpret = nullptr;  // r9d InterpretInfo, r10d eip
+  const u8* interpret = nullptr;  // r9d AccessInfo::kFpu or 0, r10d eip, r11 InterpretSite* or null
   const u8* chain = nullptr;      // r10d target eip, r11 Link*
   const u8* jump = nullptr;       // r10d target eip, not in the jump table
   const u8* events = nullptr;     // r10d eip: something is pending
@@ -103,8 +103,10 @@ class Emitter {
   const std::vector<PendingLink>& pending_links() const { return links_; }
   // r8d holds the target eip: through the jump table, else RuntimeStubs::jump. Flags are in RFLAGS.
   void jump_indirect();
-  // The interpreter executes the instruction at eip, then whatever follows.
-  void interpret(u32 eip, bool uses_fpu);
+  // The interpreter executes the site's instruction; the code emitted next is where it may go on.
+  void interpret(InterpretSite* site);
+  // The sites, and where they go on, by offset.
+  const std::vector<std::pair<InterpretSite*, u32>>& interpret_sites() const { return interpret_sites_; }
   // Polls events at the block's start; flags_live as for the first instruction.
   void poll(u32 eip, bool flags_live);
 
@@ -148,6 +150,7 @@ class Emitter {
   std::vector<ColdSite> cold_;
   std::vector<ColdPoll> cold_polls_;
   std::vector<PendingLink> links_;
+  std::vector<std::pair<InterpretSite*, u32>> interpret_sites_;
   std::vector<InstructionMark> marks_;
 };
 

@@ -63,7 +63,8 @@ u32 flags_overwritten(const Instruction& insn) {
 void mark_flag_liveness(GuestBlock& block) {
   u32 live = kArithmeticFlags;
   for (auto at = block.instructions.rbegin(); at != block.instructions.rend(); ++at) {
-    if (treatment_of(at->insn) == Treatment::interpret) {
+    const Treatment treatment = treatment_of(at->insn);
+    if (treatment == Treatment::interpret || treatment == Treatment::interpret_last) {
       live = kArithmeticFlags;
     } else {
       live = (live & ~flags_overwritten(at->insn)) | (at->insn.flags_read & kArithmeticFlags);

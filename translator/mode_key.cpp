@@ -26,6 +26,7 @@ ModeKey::ModeKey(const Cpu& cpu) {
   if ((state.cr0 & (kCr0Ts | kCr0Em)) != 0) bits_ |= kFpuOff;
   if ((state.cr0 & (kCr0Ts | kCr0Em)) != 0 || (state.cr4 & kCr4OsFxsr) == 0) bits_ |= kSseOff;
   if (cpu.paging()) bits_ |= kPaging;
+  if ((state.rflags & kFlagDf) != 0) bits_ |= kDownward;
   bits_ |= u32{state.cpl} << kCplShift;
   const bool alignment_checks = (state.rflags & kFlagAc) != 0 && (state.cr0 & kCr0Am) != 0 && cpu.user();
   const bool interpret = !cpu.protected_mode() || cpu.v86() || !cpu.code32() || !cpu.stack32() ||

@@ -30,6 +30,8 @@ class ModeKey {
   // SSE needs CR4.OSFXSR and no EM.
   bool sse_off() const { return (bits_ & kSseOff) != 0; }
   bool paging() const { return (bits_ & kPaging) != 0; }
+  // EFLAGS.DF.
+  bool downward() const { return (bits_ & kDownward) != 0; }
   // 32-bit code on a flat or based stack, no single-stepping, no alignment checks, no armed breakpoints: what
   // the translator handles; anything else runs in the interpreter.
   bool translatable() const { return (bits_ & kInterpret) == 0; }
@@ -41,6 +43,7 @@ class ModeKey {
   static constexpr u32 kPaging = 1u << 15;
   static constexpr u32 kInterpret = 1u << 16;
   static constexpr unsigned kCplShift = 17;
+  static constexpr u32 kDownward = 1u << 19;
   u32 bits_ = 0;
 };
 

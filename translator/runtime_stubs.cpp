@@ -55,7 +55,6 @@ class StubWriter {
     const Label leave = a_.newLabel();
     a_.bind(leave);
     a_.mov(rsp, context(offsetof(BtContext, host_rsp), 8));
-    a_.cld();
     a_.ldmxcsr(context(offsetof(BtContext, host_mxcsr), 4));
     a_.add(rsp, 8);
     for (const Gp& reg : {r15, r14, r13, r12, rbp, rbx}) a_.pop(reg);
@@ -72,7 +71,6 @@ class StubWriter {
     a_.mov(rsp, context(offsetof(BtContext, host_rsp), 8));
     a_.pushfq();
     a_.pop(rax);
-    a_.cld();
     a_.and_(eax, kHostFlags);
     a_.mov(ecx, state(offsetof(VcpuState, rflags), 4));
     a_.and_(ecx, ~kHostFlags);

@@ -14,6 +14,9 @@ void translate_moffs(Emitter& emitter, const GuestInstruction& guest);
 void translate_lea(Emitter& emitter, const GuestInstruction& guest);
 void translate_bit_string(Emitter& emitter, const GuestInstruction& guest);
 
+// Strings without REP (translate_string.cpp).
+void translate_string(Emitter& emitter, const GuestInstruction& guest);
+
 // The stack (translate_stack.cpp).
 void translate_push(Emitter& emitter, const GuestInstruction& guest);
 void translate_pop(Emitter& emitter, const GuestInstruction& guest);

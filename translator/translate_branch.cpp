@@ -1,6 +1,7 @@
 // Translations of what ends a block: branches, calls, returns.
 #include <Zydis/Zydis.h>
 
+#include "base/check.h"
 #include "translator/translate.h"
 
 namespace ringshift::bt {
@@ -98,8 +99,7 @@ void translate_branch(Emitter& emitter, const GuestInstruction& guest, Treatment
       translate_ret(emitter, insn);
       break;
     default:
-      emitter.interpret(guest.eip, uses_fpu_state(insn));
-      break;
+      RS_PANIC("no branch: treatment {}", static_cast<int>(treatment));
   }
 }
 

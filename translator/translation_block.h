@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/types.h"
+#include "cpu-model/interp/decode_cache.h"
 #include "translator/mode_key.h"
 
 namespace ringshift::bt {
@@ -26,6 +27,14 @@ struct InstructionMark {
   u16 host_offset;
   u16 guest_offset;
   bool flags_saved;  // the guest's arithmetic flags are in r12, not in RFLAGS
+};
+
+// An instruction in a block that the interpreter executes.
+struct InterpretSite {
+  DecodedInstruction decoded;
+  u32 eip = 0;
+  bool fpu = false;            // it may use x87, MMX or SSE state
+  const u8* resume = nullptr;  // the code of the instruction that follows; null: it ends the block
 };
 
 inline constexpr Gpa kNoPage = ~Gpa{0};

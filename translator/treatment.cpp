@@ -13,29 +13,29 @@ constexpr unsigned kMnemonics = ZYDIS_MNEMONIC_MAX_VALUE + 1;
 // Data processing on general registers and one memory operand: the same in 64-bit mode, under the host's
 // flags.
 constexpr ZydisMnemonic kIdentity[] = {
-    ZYDIS_MNEMONIC_ADD,    ZYDIS_MNEMONIC_ADC,    ZYDIS_MNEMONIC_SUB,     ZYDIS_MNEMONIC_SBB,
-    ZYDIS_MNEMONIC_AND,    ZYDIS_MNEMONIC_OR,     ZYDIS_MNEMONIC_XOR,     ZYDIS_MNEMONIC_CMP,
-    ZYDIS_MNEMONIC_TEST,   ZYDIS_MNEMONIC_INC,    ZYDIS_MNEMONIC_DEC,     ZYDIS_MNEMONIC_NEG,
-    ZYDIS_MNEMONIC_NOT,    ZYDIS_MNEMONIC_MOV,    ZYDIS_MNEMONIC_MOVZX,   ZYDIS_MNEMONIC_MOVSX,
-    ZYDIS_MNEMONIC_XCHG,   ZYDIS_MNEMONIC_XADD,   ZYDIS_MNEMONIC_CMPXCHG, ZYDIS_MNEMONIC_CMPXCHG8B,
-    ZYDIS_MNEMONIC_BSWAP,  ZYDIS_MNEMONIC_LAHF,   ZYDIS_MNEMONIC_SAHF,    ZYDIS_MNEMONIC_CMC,
-    ZYDIS_MNEMONIC_CLC,    ZYDIS_MNEMONIC_STC,    ZYDIS_MNEMONIC_CLD,     ZYDIS_MNEMONIC_STD,
-    ZYDIS_MNEMONIC_SHL,    ZYDIS_MNEMONIC_SHR,    ZYDIS_MNEMONIC_SAR,     ZYDIS_MNEMONIC_ROL,
-    ZYDIS_MNEMONIC_ROR,    ZYDIS_MNEMONIC_RCL,    ZYDIS_MNEMONIC_RCR,     ZYDIS_MNEMONIC_SHLD,
-    ZYDIS_MNEMONIC_SHRD,   ZYDIS_MNEMONIC_BSF,    ZYDIS_MNEMONIC_BSR,     ZYDIS_MNEMONIC_POPCNT,
-    ZYDIS_MNEMONIC_MUL,    ZYDIS_MNEMONIC_IMUL,   ZYDIS_MNEMONIC_DIV,     ZYDIS_MNEMONIC_IDIV,
-    ZYDIS_MNEMONIC_CBW,    ZYDIS_MNEMONIC_CWDE,   ZYDIS_MNEMONIC_CWD,     ZYDIS_MNEMONIC_CDQ,
-    ZYDIS_MNEMONIC_BT,     ZYDIS_MNEMONIC_BTS,    ZYDIS_MNEMONIC_BTR,     ZYDIS_MNEMONIC_BTC,
-    ZYDIS_MNEMONIC_CMOVO,  ZYDIS_MNEMONIC_CMOVNO, ZYDIS_MNEMONIC_CMOVB,   ZYDIS_MNEMONIC_CMOVNB,
-    ZYDIS_MNEMONIC_CMOVZ,  ZYDIS_MNEMONIC_CMOVNZ, ZYDIS_MNEMONIC_CMOVBE,  ZYDIS_MNEMONIC_CMOVNBE,
-    ZYDIS_MNEMONIC_CMOVS,  ZYDIS_MNEMONIC_CMOVNS, ZYDIS_MNEMONIC_CMOVP,   ZYDIS_MNEMONIC_CMOVNP,
-    ZYDIS_MNEMONIC_CMOVL,  ZYDIS_MNEMONIC_CMOVNL, ZYDIS_MNEMONIC_CMOVLE,  ZYDIS_MNEMONIC_CMOVNLE,
-    ZYDIS_MNEMONIC_SETO,   ZYDIS_MNEMONIC_SETNO,  ZYDIS_MNEMONIC_SETB,    ZYDIS_MNEMONIC_SETNB,
-    ZYDIS_MNEMONIC_SETZ,   ZYDIS_MNEMONIC_SETNZ,  ZYDIS_MNEMONIC_SETBE,   ZYDIS_MNEMONIC_SETNBE,
-    ZYDIS_MNEMONIC_SETS,   ZYDIS_MNEMONIC_SETNS,  ZYDIS_MNEMONIC_SETP,    ZYDIS_MNEMONIC_SETNP,
-    ZYDIS_MNEMONIC_SETL,   ZYDIS_MNEMONIC_SETNL,  ZYDIS_MNEMONIC_SETLE,   ZYDIS_MNEMONIC_SETNLE,
-    ZYDIS_MNEMONIC_CRC32,  ZYDIS_MNEMONIC_MOVBE,  ZYDIS_MNEMONIC_MOVNTI,  ZYDIS_MNEMONIC_PAUSE,
-    ZYDIS_MNEMONIC_LFENCE, ZYDIS_MNEMONIC_MFENCE, ZYDIS_MNEMONIC_SFENCE,
+    ZYDIS_MNEMONIC_ADD,    ZYDIS_MNEMONIC_ADC,     ZYDIS_MNEMONIC_SUB,     ZYDIS_MNEMONIC_SBB,
+    ZYDIS_MNEMONIC_AND,    ZYDIS_MNEMONIC_OR,      ZYDIS_MNEMONIC_XOR,     ZYDIS_MNEMONIC_CMP,
+    ZYDIS_MNEMONIC_TEST,   ZYDIS_MNEMONIC_INC,     ZYDIS_MNEMONIC_DEC,     ZYDIS_MNEMONIC_NEG,
+    ZYDIS_MNEMONIC_NOT,    ZYDIS_MNEMONIC_MOV,     ZYDIS_MNEMONIC_MOVZX,   ZYDIS_MNEMONIC_MOVSX,
+    ZYDIS_MNEMONIC_XCHG,   ZYDIS_MNEMONIC_XADD,    ZYDIS_MNEMONIC_CMPXCHG, ZYDIS_MNEMONIC_CMPXCHG8B,
+    ZYDIS_MNEMONIC_BSWAP,  ZYDIS_MNEMONIC_LAHF,    ZYDIS_MNEMONIC_SAHF,    ZYDIS_MNEMONIC_CMC,
+    ZYDIS_MNEMONIC_CLC,    ZYDIS_MNEMONIC_STC,     ZYDIS_MNEMONIC_SHL,     ZYDIS_MNEMONIC_SHR,
+    ZYDIS_MNEMONIC_SAR,    ZYDIS_MNEMONIC_ROL,     ZYDIS_MNEMONIC_ROR,     ZYDIS_MNEMONIC_RCL,
+    ZYDIS_MNEMONIC_RCR,    ZYDIS_MNEMONIC_SHLD,    ZYDIS_MNEMONIC_SHRD,    ZYDIS_MNEMONIC_BSF,
+    ZYDIS_MNEMONIC_BSR,    ZYDIS_MNEMONIC_POPCNT,  ZYDIS_MNEMONIC_MUL,     ZYDIS_MNEMONIC_IMUL,
+    ZYDIS_MNEMONIC_DIV,    ZYDIS_MNEMONIC_IDIV,    ZYDIS_MNEMONIC_CBW,     ZYDIS_MNEMONIC_CWDE,
+    ZYDIS_MNEMONIC_CWD,    ZYDIS_MNEMONIC_CDQ,     ZYDIS_MNEMONIC_BT,      ZYDIS_MNEMONIC_BTS,
+    ZYDIS_MNEMONIC_BTR,    ZYDIS_MNEMONIC_BTC,     ZYDIS_MNEMONIC_CMOVO,   ZYDIS_MNEMONIC_CMOVNO,
+    ZYDIS_MNEMONIC_CMOVB,  ZYDIS_MNEMONIC_CMOVNB,  ZYDIS_MNEMONIC_CMOVZ,   ZYDIS_MNEMONIC_CMOVNZ,
+    ZYDIS_MNEMONIC_CMOVBE, ZYDIS_MNEMONIC_CMOVNBE, ZYDIS_MNEMONIC_CMOVS,   ZYDIS_MNEMONIC_CMOVNS,
+    ZYDIS_MNEMONIC_CMOVP,  ZYDIS_MNEMONIC_CMOVNP,  ZYDIS_MNEMONIC_CMOVL,   ZYDIS_MNEMONIC_CMOVNL,
+    ZYDIS_MNEMONIC_CMOVLE, ZYDIS_MNEMONIC_CMOVNLE, ZYDIS_MNEMONIC_SETO,    ZYDIS_MNEMONIC_SETNO,
+    ZYDIS_MNEMONIC_SETB,   ZYDIS_MNEMONIC_SETNB,   ZYDIS_MNEMONIC_SETZ,    ZYDIS_MNEMONIC_SETNZ,
+    ZYDIS_MNEMONIC_SETBE,  ZYDIS_MNEMONIC_SETNBE,  ZYDIS_MNEMONIC_SETS,    ZYDIS_MNEMONIC_SETNS,
+    ZYDIS_MNEMONIC_SETP,   ZYDIS_MNEMONIC_SETNP,   ZYDIS_MNEMONIC_SETL,    ZYDIS_MNEMONIC_SETNL,
+    ZYDIS_MNEMONIC_SETLE,  ZYDIS_MNEMONIC_SETNLE,  ZYDIS_MNEMONIC_CRC32,   ZYDIS_MNEMONIC_MOVBE,
+    ZYDIS_MNEMONIC_MOVNTI, ZYDIS_MNEMONIC_PAUSE,   ZYDIS_MNEMONIC_LFENCE,  ZYDIS_MNEMONIC_MFENCE,
+    ZYDIS_MNEMONIC_SFENCE,
 };
 
 // x87, MMX and SSE instructions that are more than data processing.
@@ -43,6 +43,25 @@ constexpr ZydisMnemonic kFpuInterpreted[] = {
     ZYDIS_MNEMONIC_FLDENV, ZYDIS_MNEMONIC_FNSTENV, ZYDIS_MNEMONIC_FRSTOR,   ZYDIS_MNEMONIC_FNSAVE,
     ZYDIS_MNEMONIC_FXSAVE, ZYDIS_MNEMONIC_FXRSTOR, ZYDIS_MNEMONIC_MASKMOVQ, ZYDIS_MNEMONIC_MASKMOVDQU,
     ZYDIS_MNEMONIC_FWAIT,  ZYDIS_MNEMONIC_CLFLUSH,
+};
+
+// Interpreted instructions after which a block may go on if EIP, mode and events say so. All others (far
+// transfers, control registers, HLT, and whatever isn't known) end it.
+constexpr ZydisMnemonic kInterpretedWithin[] = {
+    ZYDIS_MNEMONIC_CLI,        ZYDIS_MNEMONIC_STI,    ZYDIS_MNEMONIC_PUSHFD,  ZYDIS_MNEMONIC_PUSHF,
+    ZYDIS_MNEMONIC_POPFD,      ZYDIS_MNEMONIC_POPF,   ZYDIS_MNEMONIC_IN,      ZYDIS_MNEMONIC_OUT,
+    ZYDIS_MNEMONIC_INSB,       ZYDIS_MNEMONIC_INSW,   ZYDIS_MNEMONIC_INSD,    ZYDIS_MNEMONIC_OUTSB,
+    ZYDIS_MNEMONIC_OUTSW,      ZYDIS_MNEMONIC_OUTSD,  ZYDIS_MNEMONIC_RDTSC,   ZYDIS_MNEMONIC_RDTSCP,
+    ZYDIS_MNEMONIC_CPUID,      ZYDIS_MNEMONIC_RDMSR,  ZYDIS_MNEMONIC_XLAT,    ZYDIS_MNEMONIC_PUSHA,
+    ZYDIS_MNEMONIC_PUSHAD,     ZYDIS_MNEMONIC_POPA,   ZYDIS_MNEMONIC_POPAD,   ZYDIS_MNEMONIC_ENTER,
+    ZYDIS_MNEMONIC_AAA,        ZYDIS_MNEMONIC_AAS,    ZYDIS_MNEMONIC_AAM,     ZYDIS_MNEMONIC_AAD,
+    ZYDIS_MNEMONIC_DAA,        ZYDIS_MNEMONIC_DAS,    ZYDIS_MNEMONIC_SGDT,    ZYDIS_MNEMONIC_SIDT,
+    ZYDIS_MNEMONIC_SLDT,       ZYDIS_MNEMONIC_STR,    ZYDIS_MNEMONIC_SMSW,    ZYDIS_MNEMONIC_LAR,
+    ZYDIS_MNEMONIC_LSL,        ZYDIS_MNEMONIC_VERR,   ZYDIS_MNEMONIC_VERW,    ZYDIS_MNEMONIC_ARPL,
+    ZYDIS_MNEMONIC_LDS,        ZYDIS_MNEMONIC_LES,    ZYDIS_MNEMONIC_LFS,     ZYDIS_MNEMONIC_LGS,
+    ZYDIS_MNEMONIC_LSS,        ZYDIS_MNEMONIC_FLDENV, ZYDIS_MNEMONIC_FNSTENV, ZYDIS_MNEMONIC_FRSTOR,
+    ZYDIS_MNEMONIC_FNSAVE,     ZYDIS_MNEMONIC_FXSAVE, ZYDIS_MNEMONIC_FXRSTOR, ZYDIS_MNEMONIC_MASKMOVQ,
+    ZYDIS_MNEMONIC_MASKMOVDQU, ZYDIS_MNEMONIC_FWAIT,  ZYDIS_MNEMONIC_CLFLUSH, ZYDIS_MNEMONIC_BOUND,
 };
 
 struct Special {
@@ -66,6 +85,7 @@ constexpr Special kSpecial[] = {
     {ZYDIS_MNEMONIC_PREFETCHNTA, Treatment::nothing}, {ZYDIS_MNEMONIC_PREFETCHT0, Treatment::nothing},
     {ZYDIS_MNEMONIC_PREFETCHT1, Treatment::nothing},  {ZYDIS_MNEMONIC_PREFETCHT2, Treatment::nothing},
     {ZYDIS_MNEMONIC_PREFETCH, Treatment::nothing},    {ZYDIS_MNEMONIC_PREFETCHW, Treatment::nothing},
+    {ZYDIS_MNEMONIC_CLD, Treatment::direction},       {ZYDIS_MNEMONIC_STD, Treatment::direction},
 };
 
 bool fpu_isa(u16 isa_set) {
@@ -103,6 +123,7 @@ bool sse_isa(u16 isa_set) {
 // The table by mnemonic, before operands are looked at.
 constexpr auto kByMnemonic = [] {
   std::array<Treatment, kMnemonics> table{};
+  for (const ZydisMnemonic mnemonic : kInterpretedWithin) table[mnemonic] = Treatment::interpret;
   for (const ZydisMnemonic mnemonic : kIdentity) table[mnemonic] = Treatment::identity;
   for (const auto& [mnemonic, treatment] : kSpecial) table[mnemonic] = treatment;
   return table;
@@ -113,6 +134,26 @@ constexpr auto kFpuDenied = [] {
   for (const ZydisMnemonic mnemonic : kFpuInterpreted) table[mnemonic] = true;
   return table;
 }();
+
+// MOV, PUSH and POP of segment registers go on in the block; of control and debug registers they end it.
+Treatment system_operands(const Instruction& insn) {
+  for (unsigned i = 0; i < insn.operand_count; ++i)
+    if (insn.operands[i].kind != OperandKind::segment && insn.operands[i].kind != OperandKind::gpr16 &&
+        insn.operands[i].kind != OperandKind::gpr32 && insn.operands[i].kind != OperandKind::memory)
+      return Treatment::interpret_last;
+  return Treatment::interpret;
+}
+
+bool is_string(const Instruction& insn) {
+  const u8 opcode = insn.opcode;
+  return insn.map == OpcodeMap::one_byte &&
+         ((opcode >= 0xa4 && opcode <= 0xa7) || (opcode >= 0xaa && opcode <= 0xaf));
+}
+
+Treatment string_treatment(const Instruction& insn) {
+  const bool repeated = insn.has_prefix(kPrefixRep) || insn.has_prefix(kPrefixRepne);
+  return repeated || insn.address_size != 4 ? Treatment::interpret : Treatment::string;
+}
 
 bool general_operands_only(const Instruction& insn) {
   for (unsigned i = 0; i < insn.operand_count; ++i) {
@@ -144,23 +185,33 @@ Treatment identity_or_special(const Instruction& insn) {
   return Treatment::identity;
 }
 
+// SSE's MOVNTI, fences and prefetches are in the table; the rest of x87, MMX and SSE is copied as a class.
+Treatment fpu_treatment(const Instruction& insn) {
+  const Treatment named = kByMnemonic[insn.mnemonic];
+  return named == Treatment::nothing ? named : Treatment::identity;
+}
+
 Treatment control_treatment(const Instruction& insn, Treatment treatment) {
   const bool wide = insn.operand_size == 4;  // 16-bit forms truncate EIP: rare, interpreted
   const OperandKind kind = insn.operands[0].kind;
   switch (treatment) {
     case Treatment::jump:
-      if (!wide) return Treatment::interpret;
+      if (!wide) return Treatment::interpret_last;
       if (kind == OperandKind::relative) return Treatment::jump;
-      return insn.opcode == 0xff && insn.modrm_reg() == 4 ? Treatment::jump_indirect : Treatment::interpret;
+      return insn.opcode == 0xff && insn.modrm_reg() == 4 ? Treatment::jump_indirect
+                                                          : Treatment::interpret_last;
     case Treatment::call:
-      if (!wide) return Treatment::interpret;
+      if (!wide) return Treatment::interpret_last;
       if (kind == OperandKind::relative) return Treatment::call;
-      return insn.opcode == 0xff && insn.modrm_reg() == 2 ? Treatment::call_indirect : Treatment::interpret;
+      return insn.opcode == 0xff && insn.modrm_reg() == 2 ? Treatment::call_indirect
+                                                          : Treatment::interpret_last;
     case Treatment::ret:
-      return wide && (insn.opcode == 0xc3 || insn.opcode == 0xc2) ? Treatment::ret : Treatment::interpret;
+      return wide && (insn.opcode == 0xc3 || insn.opcode == 0xc2) ? Treatment::ret
+                                                                  : Treatment::interpret_last;
     case Treatment::jump_counter:
-      return wide && insn.address_size == 4 ? treatment : Treatment::interpret;
+      return wide && insn.address_size == 4 ? treatment : Treatment::interpret_last;
     case Treatment::jump_if:
+      return wide ? treatment : Treatment::interpret_last;
     case Treatment::push:
     case Treatment::pop:
     case Treatment::leave:
@@ -179,12 +230,11 @@ bool uses_sse(const Instruction& insn) {
 bool uses_fpu_state(const Instruction& insn) { return fpu_isa(insn.isa_set) || uses_sse(insn); }
 
 Treatment treatment_of(const Instruction& insn) {
-  if (!general_operands_only(insn)) return Treatment::interpret;
+  if (!general_operands_only(insn)) return system_operands(insn);
+  if (is_string(insn)) return string_treatment(insn);
+  if (uses_fpu_state(insn) && !kFpuDenied[insn.mnemonic]) return fpu_treatment(insn);
   const Treatment treatment = kByMnemonic[insn.mnemonic];
-  if (treatment == Treatment::identity) return identity_or_special(insn);
-  if (treatment != Treatment::interpret) return control_treatment(insn, treatment);
-  if (uses_fpu_state(insn) && !kFpuDenied[insn.mnemonic]) return Treatment::identity;
-  return Treatment::interpret;
+  return treatment == Treatment::identity ? identity_or_special(insn) : control_treatment(insn, treatment);
 }
 
 }  // namespace ringshift::bt

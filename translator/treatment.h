@@ -7,18 +7,20 @@
 namespace ringshift::bt {
 
 enum class Treatment : u8 {
-  interpret,     // leave the cache, let interp execute it, look up what follows
-  identity,      // copy; a memory operand goes through the mode's way to memory
-  nothing,       // a NOP in all its lengths, prefetches
-  short_incdec,  // 40-4F are REX in 64-bit mode
-  moffs,         // A0-A3: a 64-bit address in 64-bit mode
+  interpret_last,  // leave the cache, let interp execute it, look up what follows
+  interpret,       // let interp execute it, and go on in the block if nothing speaks against it
+  identity,        // copy; a memory operand goes through the mode's way to memory
+  nothing,         // a NOP in all its lengths, prefetches
+  short_incdec,    // 40-4F are REX in 64-bit mode
+  moffs,           // A0-A3: a 64-bit address in 64-bit mode
   lea,
   bit_string,  // BT family with a register index into memory
   push,
   pop,
   leave,
-  string,  // a single MOVS, STOS, LODS, without REP
-  // Those that end a block:
+  string,     // a single MOVS, CMPS, STOS, LODS, SCAS, without REP
+  direction,  // CLD and STD: the direction is part of the mode
+              // Those that end a block:
   jump,
   jump_if,
   jump_counter,  // JECXZ, LOOP..
@@ -32,7 +34,7 @@ enum class Treatment : u8 {
 Treatment treatment_of(const Instruction& insn);
 
 constexpr bool ends_block(Treatment treatment) {
-  return treatment == Treatment::interpret || treatment >= Treatment::jump;
+  return treatment == Treatment::interpret_last || treatment >= Treatment::jump;
 }
 
 // Whether the instruction uses x87, MMX or SSE state (the interpreter then needs it in VcpuState::fx).
