@@ -1,0 +1,47 @@
+"""Suite: the in-guest suite of bench/guest-suite: built, run natively or by a guest, and its lines read."""
+
+import os
+import re
+import subprocess
+
+_LINE = re.compile(rb"^row (\S+) +(\S+) +(?:([\d.]+) ([0-9a-f]{8})|failed: (.*?))\r?$", re.M)
+
+
+class Figure:
+    """What one run of a row gave."""
+
+    def __init__(self, group, nanoseconds, checksum):
+        self.group, self.nanoseconds, self.checksum = group, nanoseconds, checksum
+
+
+def build_suite(target):
+    """Builds the suite into `target`, unless it is newer than its sources; its path."""
+    sources = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "guest-suite")
+    files = [os.path.join(sources, name) for name in os.listdir(sources)]
+    if not os.path.exists(target) or os.path.getmtime(target) < max(map(os.path.getmtime, files)):
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        subprocess.run([os.path.join(sources, "build"), target], check=True)
+    return target
+
+
+def list_rows(suite):
+    """(name, group) of each row, in order."""
+    text = subprocess.run([suite, "list"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return [tuple(line.split()) for line in text.splitlines()]
+
+
+def parse_figures(output):
+    """{row: Figure} from the suite's output; rows that failed are left out."""
+    figures = {}
+    for name, group, nanoseconds, checksum, _ in _LINE.findall(output):
+        if nanoseconds:
+            figures[name.decode()] = Figure(group.decode(), float(nanoseconds), checksum.decode())
+    return figures
+
+
+def run_natively(suite, rows, milliseconds):
+    """The same program on this host. The serial port is the guest's own."""
+    wanted = [row for row in rows if row != "serial-1k"]
+    command = [suite, "-t", str(milliseconds), *wanted]
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, timeout=600)
+    return parse_figures(done.stdout)
