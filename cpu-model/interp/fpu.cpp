@@ -59,10 +59,18 @@ void run_on_host(Cpu& cpu, const Instruction& insn, HostContext& context) {
   cpu.host_code->run(insn, context);
 }
 
-Outcome<Gva> data_address(Cpu& cpu, const Instruction& insn, u32 size, AccessKind kind, bool aligned) {
+Outcome<Gva> data_address(Cpu& cpu, const Instruction& insn, u32 size, AccessKind kind, u32 alignment) {
   const Gva gva = RS_TRY(linear_address(cpu, insn.segment, effective_address(cpu.state, insn), size, kind));
-  if (aligned && (gva & 15) != 0) return raise(Fault::gp());
-  RS_TRY(check_alignment(cpu, gva, size));
+  if ((gva & (alignment - 1)) == 0) [[likely]]
+    return gva;
+  if ((cpu.state.rflags & kFlagAc) != 0 && (cpu.state.cr0 & kCr0Am) != 0 && cpu.user())
+    return raise(Fault::ac());
+  return gva;
+}
+
+Outcome<Gva> aligned_address(Cpu& cpu, const Instruction& insn, u32 size, AccessKind kind) {
+  const Gva gva = RS_TRY(linear_address(cpu, insn.segment, effective_address(cpu.state, insn), size, kind));
+  if ((gva & 15) != 0) return raise(Fault::gp());
   return gva;
 }
 

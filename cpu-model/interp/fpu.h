@@ -27,9 +27,11 @@ void load_context(const Cpu& cpu, HostContext& context);
 void commit_registers(Cpu& cpu, const HostContext& context);
 void run_on_host(Cpu& cpu, const Instruction& insn, HostContext& context);
 
-// Linear address of the memory operand of `size` bytes, checked; with `aligned`, #GP unless it is a multiple
-// of 16.
-Outcome<Gva> data_address(Cpu& cpu, const Instruction& insn, u32 size, AccessKind kind, bool aligned = false);
+// Linear address of the memory operand of `size` bytes, checked; #AC, where it is on, unless a multiple of
+// `alignment`.
+Outcome<Gva> data_address(Cpu& cpu, const Instruction& insn, u32 size, AccessKind kind, u32 alignment);
+// #GP unless it is a multiple of 16.
+Outcome<Gva> aligned_address(Cpu& cpu, const Instruction& insn, u32 size, AccessKind kind);
 Outcome<> read_data(Cpu& cpu, Gva gva, void* out, u32 size);
 Outcome<> write_data(Cpu& cpu, Gva gva, const void* data, u32 size);
 

@@ -66,4 +66,16 @@ inline u16 with_summary(u16 fsw, u16 fcw) {
 // An unmasked exception that the next waiting instruction reports.
 inline bool x87_pending(const FxState& fx) { return (fx_fsw(fx) & ~fx_fcw(fx) & kFswExceptions) != 0; }
 
+// MMX instructions make TOP 0 and all registers valid (SDM vol. 1 9.5.1): in what order the registers stand
+// in the image changes with it. They do so even if a SIMD exception follows.
+inline void enter_mmx_state(FxState& fx) {
+  u8 registers[8][16];
+  const unsigned top = fx_top(fx);
+  for (unsigned i = 0; i < 8; ++i) std::memcpy(registers[i], fx.bytes + kFxSt + 16 * ((i - top) & 7), 16);
+  std::memcpy(fx.bytes + kFxSt, registers, sizeof registers);
+  constexpr u16 kTop = 7 << 11;
+  fx_put<u16>(fx, kFxFsw, fx_fsw(fx) & static_cast<u16>(~kTop));
+  fx.bytes[kFxTags] = 0xff;
+}
+
 }  // namespace ringshift

@@ -323,22 +323,34 @@ void load_vectors(const Cpu& cpu, bool mmx, HostContext& context) {
     context.fx.bytes[kFxTags] = fx.bytes[kFxTags];
     std::memcpy(context.fx.bytes + kFxSt, fx.bytes + kFxSt, kFxXmm - kFxSt);
   }
-  // Everything masked and no flag set, so that what the instruction raises is seen and does not trap. Under
-  // an unmasked underflow, exact tiny results count as well (SDM vol. 1 11.5.2.5): flush-to-zero shows them.
+  // Everything masked and no flag set, so that what the instruction raises is seen and does not trap.
   const u32 guest = fx_mxcsr(fx) & 0xffff;
-  u32 mxcsr = (guest & ~kMxcsrExceptions) | kMxcsrMasks;
-  if ((guest & (kMxcsrUnderflow << 7)) == 0) mxcsr |= kMxcsrFlushToZero;
-  fx_put<u32>(context.fx, kFxMxcsr, mxcsr);
+  fx_put<u32>(context.fx, kFxMxcsr, (guest & ~kMxcsrExceptions) | kMxcsrMasks);
+}
+
+// Runs the instruction in the context and gives the exceptions that it raised.
+u32 run_vector(Cpu& cpu, const Instruction& insn, bool mmx, HostContext& context) {
+  load_context(cpu, context);
+  load_vectors(cpu, mmx, context);
+  const HostContext before = context;
+  run_on_host(cpu, insn, context);
+  const u32 raised = fx_mxcsr(context.fx) & kMxcsrExceptions;
+  if ((fx_mxcsr(cpu.state.fx) & (kMxcsrUnderflow << 7)) != 0) [[likely]]
+    return raised;
+  // Unmasked, underflow counts exact tiny results as well (SDM vol. 1 11.5.2.5): flush-to-zero shows them.
+  HostContext flushing = before;
+  fx_put<u32>(flushing.fx, kFxMxcsr, fx_mxcsr(before.fx) | kMxcsrFlushToZero);
+  run_on_host(cpu, insn, flushing);
+  return raised | (fx_mxcsr(flushing.fx) & kMxcsrUnderflow);
 }
 
 // Adds the exception flags that the instruction raised. #XM (or #UD) if one of them is unmasked: then the
 // result is not to be committed.
-Outcome<> settle_mxcsr(Cpu& cpu, const HostContext& context) {
-  FxState& fx = cpu.state.fx;
-  const u32 guest = fx_mxcsr(fx);
-  u32 raised = fx_mxcsr(context.fx) & kMxcsrExceptions;
+Outcome<> settle_mxcsr(Cpu& cpu, u32 raised) {
   if (raised == 0) [[likely]]
     return {};
+  FxState& fx = cpu.state.fx;
+  const u32 guest = fx_mxcsr(fx);
   const u32 unmasked = raised & ~(guest >> 7);
   // Invalid, denormal and divide-by-zero are found before the operation, which then doesn't take place.
   constexpr u32 kBeforeOperation = 7;
@@ -369,14 +381,16 @@ Outcome<> vector_instruction(Cpu& cpu, const Instruction& insn) {
   Gva gva = 0;
   if (shape.memory) {
     if (shape.size == 0 || shape.size > 16) return raise(Fault::ud());
-    gva = RS_TRY(data_address(cpu, insn, shape.size, shape.store ? AccessKind::write : AccessKind::read,
-                              shape.aligned));
+    const AccessKind kind = shape.store ? AccessKind::write : AccessKind::read;
+    gva = RS_TRY(shape.aligned ? aligned_address(cpu, insn, shape.size, kind)
+                               : data_address(cpu, insn, shape.size, kind, shape.size));
     if (!shape.store) RS_TRY(read_data(cpu, gva, context.memory, shape.size));
   }
-  load_context(cpu, context);
-  load_vectors(cpu, shape.mmx, context);
-  run_on_host(cpu, insn, context);
-  RS_TRY(settle_mxcsr(cpu, context));
+  const u32 raised = run_vector(cpu, insn, shape.mmx, context);
+  if (auto settled = settle_mxcsr(cpu, raised); !settled) {
+    if (shape.mmx) enter_mmx_state(cpu.state.fx);
+    return settled;
+  }
   if (shape.store) RS_TRY(write_data(cpu, gva, context.memory, shape.size));
   commit_vectors(cpu, shape.mmx, context);
   commit_registers(cpu, context);

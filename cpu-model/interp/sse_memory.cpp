@@ -18,7 +18,7 @@ u32 mxcsr_mask(const Cpu& cpu) { return cpu.cpuid.has(CpuFeature::sse2) ? 0xffff
 // FXSAVE and FXRSTOR: #NM if CR0.EM or CR0.TS; the whole image must be in the segment and aligned.
 Outcome<Gva> fx_address(Cpu& cpu, const Instruction& insn, AccessKind kind) {
   RS_TRY(require_x87(cpu));
-  return data_address(cpu, insn, kFxImageSize, kind, true);
+  return aligned_address(cpu, insn, kFxImageSize, kind);
 }
 
 // Writes only what hardware writes outside 64-bit mode: the guest may keep things where XMM8-15 would go.
@@ -95,13 +95,14 @@ Seg hidden_segment(const Instruction& insn) {
   return segment;
 }
 
-// Stores at DS:(E)DI the bytes of `data` whose mask byte has its top bit set; all are checked first.
+// Stores at DS:(E)DI the bytes of `data` whose mask byte has its top bit set. Faults are those of a store of
+// them all, whatever the mask: implementations may differ, AMD's does so.
 Outcome<> masked_store(Cpu& cpu, const Instruction& insn, const u8* data, const u8* mask, u32 size) {
   const u32 address_mask = insn.address_size == 2 ? 0xffffu : ~0u;
   const u32 offset = cpu.state.reg32(kEdi) & address_mask;
   const Gva gva = RS_TRY(linear_address(cpu, hidden_segment(insn), offset, size, AccessKind::write));
-  for (u32 i = 0; i < size; ++i)
-    if (mask[i] >= 0x80) RS_TRY(probe_write(cpu, gva + i, 1, cpu.user()));
+  RS_TRY(check_alignment(cpu, gva, 8));
+  RS_TRY(probe_write(cpu, gva, size, cpu.user()));
   for (u32 i = 0; i < size; ++i)
     if (mask[i] >= 0x80) RS_TRY(write_linear<u8>(cpu, gva + i, data[i], cpu.user()));
   return {};
@@ -116,16 +117,9 @@ Outcome<> maskmovdqu(Cpu& cpu, const Instruction& insn) {
 Outcome<> maskmovq(Cpu& cpu, const Instruction& insn) {
   RS_TRY(require_mmx(cpu));
   FxState& fx = cpu.state.fx;
-  // MMn is the mantissa of physical register n; after any MMX instruction TOP is 0 and all tags are valid
-  // (SDM vol. 1 9.5.1).
-  u8 registers[8][16];
-  const unsigned top = fx_top(fx);
-  for (unsigned i = 0; i < 8; ++i) std::memcpy(registers[i], fx.bytes + kFxSt + 16 * ((i - top) & 7), 16);
-  RS_TRY(masked_store(cpu, insn, registers[insn.modrm_reg()], registers[insn.modrm_rm()], 8));
-  std::memcpy(fx.bytes + kFxSt, registers, sizeof registers);
-  fx_put<u16>(fx, kFxFsw, static_cast<u16>(fx_fsw(fx) & ~(7 << 11)));
-  fx.bytes[kFxTags] = 0xff;
-  return {};
+  enter_mmx_state(fx);  // also before a fault, as measured on AMD's Zen 4
+  const u8* mm = fx.bytes + kFxSt;
+  return masked_store(cpu, insn, mm + 16 * insn.modrm_reg(), mm + 16 * insn.modrm_rm(), 8);
 }
 
 // An integer store: no check of CR0 or CR4.

@@ -1,8 +1,9 @@
 // String instructions: MOVS, CMPS, SCAS, LODS, STOS, INS, OUTS with and without REP; XLAT.
 //
 // A REP instruction does a bounded number of elements a round, and commits each as it is done, so that a
-// fault or an interrupt finds the registers where hardware would have them (SDM vol. 2B REP). CMPS and SCAS
-// set flags only when the whole instruction ends: a fault finds them as they were before it.
+// fault or an interrupt finds the registers where hardware would have them (SDM vol. 2B REP). A fault in CMPS
+// or SCAS finds the flags that the last element left, as on AMD's CPUs; no program can depend on them, since
+// the instruction is executed again.
 #include <Zydis/Zydis.h>
 
 #include "cpu-model/control_registers.h"
@@ -37,12 +38,14 @@ struct StringOp {
   }
 };
 
-// Each operation has one(), which does an element with all checks, and fast(), which does some of `wanted`
-// elements upwards, or none (0). Operations that compare also say with what flags the last element left.
+// Each operation has permitted(), for its port; one(), which does an element with all checks; and fast(),
+// which does some of `wanted` elements upwards, or none (0). Those that compare give the last element's flags
+// too.
 
 template <class T>
 struct Movs {
   static constexpr bool kCompares = false;
+  static Outcome<> permitted(StringOp&) { return {}; }
   static Outcome<> one(StringOp& op, FlagsImage&) {
     const T value = RS_TRY(read_memory<T>(op.cpu, op.insn.segment, op.get(kEsi)));
     RS_TRY(write_memory<T>(op.cpu, Seg::es, op.get(kEdi), value));
@@ -65,6 +68,7 @@ struct Movs {
 template <class T>
 struct Stos {
   static constexpr bool kCompares = false;
+  static Outcome<> permitted(StringOp&) { return {}; }
   static Outcome<> one(StringOp& op, FlagsImage&) {
     RS_TRY(write_memory<T>(op.cpu, Seg::es, op.get(kEdi), read_register<T>(op.cpu.state, kEax)));
     op.advance(kEdi, sizeof(T));
@@ -82,6 +86,7 @@ struct Stos {
 template <class T>
 struct Lods {
   static constexpr bool kCompares = false;
+  static Outcome<> permitted(StringOp&) { return {}; }
   static Outcome<> one(StringOp& op, FlagsImage&) {
     const T value = RS_TRY(read_memory<T>(op.cpu, op.insn.segment, op.get(kEsi)));
     write_register<T>(op.cpu.state, kEax, value);
@@ -97,6 +102,7 @@ bool ends_repeat(const StringOp& op, bool equal) { return equal != op.insn.has_p
 template <class T>
 struct Cmps {
   static constexpr bool kCompares = true;
+  static Outcome<> permitted(StringOp&) { return {}; }
   static Outcome<> one(StringOp& op, FlagsImage& flags) {
     const T left = RS_TRY(read_memory<T>(op.cpu, op.insn.segment, op.get(kEsi)));
     const T right = RS_TRY(read_memory<T>(op.cpu, Seg::es, op.get(kEdi)));
@@ -127,6 +133,7 @@ struct Cmps {
 template <class T>
 struct Scas {
   static constexpr bool kCompares = true;
+  static Outcome<> permitted(StringOp&) { return {}; }
   static Outcome<> one(StringOp& op, FlagsImage& flags) {
     const T value = RS_TRY(read_memory<T>(op.cpu, Seg::es, op.get(kEdi)));
     alu_sub<T>(read_register<T>(op.cpu.state, kEax), value, flags);
@@ -149,10 +156,9 @@ struct Scas {
   }
 };
 
-Outcome<u16> permitted_port(StringOp& op, unsigned size) {
-  const u16 port = op.cpu.state.reg16(kEdx);
-  RS_TRY(check_port_permission(op.cpu, port, size));
-  return port;
+// Asked before the count is looked at: a count of 0 does not excuse a port that is not allowed.
+Outcome<> permitted_port(StringOp& op, unsigned size) {
+  return check_port_permission(op.cpu, op.cpu.state.reg16(kEdx), size);
 }
 void note_io_breakpoints(Cpu& cpu, u16 port, unsigned size) {
   if (breakpoints_armed(cpu)) [[unlikely]]
@@ -162,8 +168,9 @@ void note_io_breakpoints(Cpu& cpu, u16 port, unsigned size) {
 template <class T>
 struct Ins {
   static constexpr bool kCompares = false;
+  static Outcome<> permitted(StringOp& op) { return permitted_port(op, sizeof(T)); }
   static Outcome<> one(StringOp& op, FlagsImage&) {
-    const u16 port = RS_TRY(permitted_port(op, sizeof(T)));
+    const u16 port = op.cpu.state.reg16(kEdx);
     // Before the port is read, which may consume its data.
     RS_TRY(probe_memory(op.cpu, Seg::es, op.get(kEdi), sizeof(T)));
     note_io_breakpoints(op.cpu, port, sizeof(T));
@@ -178,8 +185,9 @@ struct Ins {
 template <class T>
 struct Outs {
   static constexpr bool kCompares = false;
+  static Outcome<> permitted(StringOp& op) { return permitted_port(op, sizeof(T)); }
   static Outcome<> one(StringOp& op, FlagsImage&) {
-    const u16 port = RS_TRY(permitted_port(op, sizeof(T)));
+    const u16 port = op.cpu.state.reg16(kEdx);
     const T value = RS_TRY(read_memory<T>(op.cpu, op.insn.segment, op.get(kEsi)));
     note_io_breakpoints(op.cpu, port, sizeof(T));
     op.cpu.io->port_out(port, sizeof(T), value);
@@ -196,7 +204,7 @@ Outcome<> repeated(StringOp& op) {
   Cpu& cpu = op.cpu;
   u32 count = op.get(kEcx);
   u32 budget = elements_per_round(cpu);
-  FlagsImage flags = image_of_flags(cpu.state.rflags);
+  FlagsImage flags = 0;
   while (count != 0) {
     u32 done = op.backward() ? 0 : Operation::fast(op, std::min(count, budget), flags);
     if (done == 0) {
@@ -206,18 +214,19 @@ Outcome<> repeated(StringOp& op) {
     count -= done;
     budget -= done;
     op.set(kEcx, count);
+    if (Operation::kCompares) set_flags(cpu.state, flags);
     commit_progress(cpu);
     if (Operation::kCompares && ends_repeat(op, equal(flags))) break;
     // Events are looked at between rounds; a breakpoint that an element hit is reported after it.
     if (count != 0 && (budget == 0 || cpu.state.pending_dr6 != 0)) return repeat(cpu);
   }
-  if (Operation::kCompares) set_flags(cpu.state, flags);
   return {};
 }
 
 template <class Operation>
 Outcome<> string_as(Cpu& cpu, const Instruction& insn) {
   StringOp op(cpu, insn);
+  RS_TRY(Operation::permitted(op));
   if (insn.has_prefix(kPrefixRep) || insn.has_prefix(kPrefixRepne)) return repeated<Operation>(op);
   FlagsImage flags = 0;
   RS_TRY(Operation::one(op, flags));

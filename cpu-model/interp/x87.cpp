@@ -64,9 +64,15 @@ Outcome<> x87_memory(Cpu& cpu, const Instruction& insn) {
   const MemoryForm form = kMemoryForms[insn.opcode & 7][insn.modrm_reg()];
   if (form.size == 0) return raise(Fault::ud());
   HostContext context;
-  const Gva gva =
-      RS_TRY(data_address(cpu, insn, form.size, form.store ? AccessKind::write : AccessKind::read));
-  if (!form.store) RS_TRY(read_data(cpu, gva, context.memory, form.size));
+  // 80-bit operands are checked as 64-bit ones are (SDM vol. 3A table 6-7).
+  const u32 alignment = form.size == 10 ? 8 : form.size;
+  const AccessKind kind = form.store ? AccessKind::write : AccessKind::read;
+  const Gva gva = RS_TRY(data_address(cpu, insn, form.size, kind, alignment));
+  if (!form.store) {
+    RS_TRY(read_data(cpu, gva, context.memory, form.size));
+  } else {
+    RS_TRY(probe_write(cpu, gva, form.size, cpu.user()));  // also for a store that will be suppressed
+  }
   load_context(cpu, context);
   const u16 kept = load_x87(cpu.state.fx, context);
   run_on_host(cpu, insn, context);

@@ -171,7 +171,7 @@ Outcome<> fnstenv(Cpu& cpu, const Instruction& insn) {
   const unsigned size = environment_size(insn);
   u8 image[kMaxImage];
   encode(cpu, insn, image);
-  const Gva gva = RS_TRY(data_address(cpu, insn, size, AccessKind::write));
+  const Gva gva = RS_TRY(data_address(cpu, insn, size, AccessKind::write, insn.operand_size));
   RS_TRY(write_data(cpu, gva, image, size));
   // All exceptions become masked.
   fx_put<u16>(cpu.state.fx, kFxFcw, fx_fcw(cpu.state.fx) | kFswExceptions);
@@ -183,7 +183,7 @@ Outcome<> fldenv(Cpu& cpu, const Instruction& insn) {
   RS_TRY(require_x87_waiting(cpu));
   const unsigned size = environment_size(insn);
   u8 image[kMaxImage];
-  const Gva gva = RS_TRY(data_address(cpu, insn, size, AccessKind::read));
+  const Gva gva = RS_TRY(data_address(cpu, insn, size, AccessKind::read, insn.operand_size));
   RS_TRY(read_data(cpu, gva, image, size));
   FxState& fx = cpu.state.fx;
   const unsigned old_top = fx_top(fx);
@@ -201,7 +201,7 @@ Outcome<> fnsave(Cpu& cpu, const Instruction& insn) {
   for (unsigned i = 0; i < 8; ++i)
     std::memcpy(image + size + kStBytes * i, cpu.state.fx.bytes + kFxSt + 16 * i, kStBytes);
   const unsigned total = size + 8 * kStBytes;
-  const Gva gva = RS_TRY(data_address(cpu, insn, total, AccessKind::write));
+  const Gva gva = RS_TRY(data_address(cpu, insn, total, AccessKind::write, insn.operand_size));
   RS_TRY(write_data(cpu, gva, image, total));
   initialize(cpu.state.fx);
   settle_x87(cpu);
@@ -213,7 +213,7 @@ Outcome<> frstor(Cpu& cpu, const Instruction& insn) {
   const unsigned size = environment_size(insn);
   const unsigned total = size + 8 * kStBytes;
   u8 image[kMaxImage];
-  const Gva gva = RS_TRY(data_address(cpu, insn, total, AccessKind::read));
+  const Gva gva = RS_TRY(data_address(cpu, insn, total, AccessKind::read, insn.operand_size));
   RS_TRY(read_data(cpu, gva, image, total));
   FxState& fx = cpu.state.fx;
   set_environment(fx, decode(image, insn.operand_size == 4, cpu.real_segments()));
