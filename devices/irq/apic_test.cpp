@@ -132,6 +132,28 @@ TEST_F(Apic, TimerAtTheHighestRateIsBounded) {
   EXPECT_GE(runs, 400);
 }
 
+TEST_F(Apic, OneMissedPeriodIsMadeUpFor) {
+  write(0x3e0, 0xb);
+  write(0x320, 0x20030);
+  write(0x380, 4'000'000);
+  int ticks = 0;
+  const auto serve = [&] {
+    while (router.acknowledge() == 0x30) {
+      ++ticks;
+      write(0xb0, 0);
+    }
+  };
+  time.ns = 21'000'000;  // five periods
+  clock.run_due();
+  serve();
+  EXPECT_EQ(ticks, 1);
+  EXPECT_EQ(clock.next_deadline(), 22'000'000u);
+  test::run_until(clock, time, 22'000'000);
+  serve();
+  EXPECT_EQ(ticks, 2);
+  EXPECT_EQ(clock.next_deadline(), 24'000'000u);
+}
+
 TEST_F(Apic, EdgeThroughTheIoApic) {
   route(4, 0x0034);
   InterruptLine line = router.line(4);

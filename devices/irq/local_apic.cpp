@@ -108,6 +108,9 @@ void LocalApic::save(StateWriter& out) const {
         error_status_, icr_low_, icr_high_, timer_initial_, timer_divide_, timer_from_})
     out.put(value);
   out.put(timer_start_);
+  out.put(timer_due_ns_);
+  out.put(timer_due_.deadline());
+  out.put(static_cast<u8>(timer_making_up_));
   out.put(lvt_);
   out.put(in_service_);
   out.put(trigger_mode_);
@@ -124,6 +127,11 @@ void LocalApic::restore(StateReader& in) {
         &error_status_, &icr_low_, &icr_high_, &timer_initial_, &timer_divide_, &timer_from_})
     in.get(*value);
   in.get(timer_start_);
+  in.get(timer_due_ns_);
+  u64 deadline = Clock::kNever;
+  in.get(deadline);
+  in.get(byte);
+  timer_making_up_ = byte != 0;
   in.get(lvt_);
   in.get(in_service_);
   in.get(trigger_mode_);
@@ -133,7 +141,7 @@ void LocalApic::restore(StateReader& in) {
     level = byte != 0;
   }
   if (timer_initial_ == 0 || timer_start_ > clock_.now_ns()) timer_from_ = 0;
-  arm_timer();
+  timer_due_.arm(timer_from_ == 0 ? Clock::kNever : deadline);
   changed();
 }
 

@@ -127,8 +127,10 @@ class LocalApic final : public Device, public MmioHandler {
   bool lint_level_[2] = {};
   u32 timer_initial_ = 0;
   u32 timer_divide_ = 0;
-  u32 timer_from_ = 0;   // the count that was loaded at timer_start_; 0: stopped
-  u64 timer_start_ = 0;  // Clock ns
+  u32 timer_from_ = 0;            // the count that was loaded at timer_start_; 0: stopped
+  bool timer_making_up_ = false;  // the next interrupt is one that was missed
+  u64 timer_due_ns_ = 0;          // when the expiry that the timer waits for is due
+  u64 timer_start_ = 0;           // Clock ns
 };
 
 }  // namespace ringshift

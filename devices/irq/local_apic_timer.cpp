@@ -8,7 +8,7 @@ namespace ringshift {
 
 namespace {
 
-// A periodic timer interrupts at most this often; missed periods are merged into one.
+// A periodic timer interrupts at most this often; of periods that are missed, one is made up for.
 constexpr u64 kMinPeriodNs = 20'000;
 constexpr u32 kMasked = 1u << 16;
 
@@ -44,6 +44,7 @@ void LocalApic::write_divide(u32 value) {
 }
 
 void LocalApic::arm_timer() {
+  timer_making_up_ = false;
   if (timer_from_ == 0 || (lvt_[timer] & kMasked) != 0) {
     timer_due_.cancel();
     return;
@@ -58,12 +59,20 @@ void LocalApic::arm_timer() {
     }
     counts += ((elapsed - counts) / timer_initial_ + 1) * timer_initial_;
   }
-  timer_due_.arm(timer_start_ + counts * timer_divisor());
+  timer_due_ns_ = timer_start_ + counts * timer_divisor();
+  timer_due_.arm(timer_due_ns_);
 }
 
 void LocalApic::timer_due() {
   trigger_lvt(timer);
   if (!timer_periodic()) return;
+  const u64 period = u64{timer_initial_} * timer_divisor();
+  const u64 now = clock_.now_ns();
+  if (!timer_making_up_ && period > 4 * kMinPeriodNs && now >= timer_due_ns_ + period) {
+    timer_making_up_ = true;
+    timer_due_.arm(now + period / 4);
+    return;
+  }
   arm_timer();
   if (timer_due_.deadline() != Clock::kNever)
     timer_due_.arm(std::max(timer_due_.deadline(), clock_.now_ns() + kMinPeriodNs));

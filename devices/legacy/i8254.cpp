@@ -28,6 +28,8 @@ void I8254::save(StateWriter& out) const {
   for (const PitCounter& counter : counters_) counter.save(out);
   out.put(static_cast<u8>(irq0_.level()));
   out.put(timer_.deadline());
+  out.put(due_ns_);
+  out.put(static_cast<u8>(making_up_));
 }
 
 void I8254::restore(StateReader& in) {
@@ -36,6 +38,10 @@ void I8254::restore(StateReader& in) {
   u64 deadline = Clock::kNever;
   in.get(level);
   in.get(deadline);
+  in.get(due_ns_);
+  u8 making_up = 0;
+  in.get(making_up);
+  making_up_ = making_up != 0;
   irq0_.set(level != 0);
   timer_.arm(in.failed() ? Clock::kNever : deadline);
 }
@@ -49,19 +55,33 @@ void I8254::follow_counter0() {
   const u64 now = PitCounter::ticks_at(now_ns);
   PitCounter& counter = counters_[0];
   irq0_.set(counter.output(now));
-  const u64 edge = counter.next_rising_edge(now);
-  timer_.arm(edge == PitCounter::kNever ? Clock::kNever
-                                        : std::max(PitCounter::ns_of(edge), now_ns + kMinPeriodNs));
+  making_up_ = false;
+  arm_for(counter.next_rising_edge(now), now_ns);
+}
+
+void I8254::arm_for(u64 edge, u64 now_ns) {
+  if (edge == PitCounter::kNever) {
+    timer_.cancel();
+    return;
+  }
+  due_ns_ = PitCounter::ns_of(edge);
+  timer_.arm(std::max(due_ns_, now_ns + kMinPeriodNs));
 }
 
 void I8254::timer_due() {
-  // The edge has passed, and perhaps more of them: the controller sees one.
   irq0_.set(false);
   irq0_.set(true);
   const u64 now_ns = clock_.now_ns();
-  const u64 edge = counters_[0].next_rising_edge(PitCounter::ticks_at(now_ns));
-  if (edge == PitCounter::kNever) return;
-  timer_.arm(std::max(PitCounter::ns_of(edge), now_ns + kMinPeriodNs));
+  const u64 period_ns = PitCounter::ns_of(counters_[0].period());
+  // More edges may have passed, with the host busy or interrupts held off. One is made up for, a little
+  // later, so that guests which count ticks lose few of them; the rest are merged.
+  if (!making_up_ && period_ns > 4 * kMinPeriodNs && now_ns >= due_ns_ + period_ns) {
+    making_up_ = true;
+    timer_.arm(now_ns + period_ns / 4);
+    return;
+  }
+  making_up_ = false;
+  arm_for(counters_[0].next_rising_edge(PitCounter::ticks_at(now_ns)), now_ns);
 }
 
 u32 I8254::port_read(u16 port, unsigned) {

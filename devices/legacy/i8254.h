@@ -17,8 +17,8 @@ namespace ringshift {
 
 class I8254 final : public Device, public PortHandler {
  public:
-  // Interrupts come at most this often: a guest may program 1.2 MHz, which no monitor can deliver. Ticks that
-  // are missed are merged into one.
+  // Interrupts come at most this often: a guest may program 1.2 MHz, which no monitor can deliver. Of ticks
+  // that are missed, one is made up for.
   static constexpr u64 kMinPeriodNs = 25'000;
 
   I8254(Clock& clock, InterruptLine irq0);
@@ -42,11 +42,15 @@ class I8254 final : public Device, public PortHandler {
   void write_control(u8 value);
   // Sets IRQ 0 to counter 0's output, and the timer to its next rising edge.
   void follow_counter0();
+  // Waits for the tick at which OUT rises.
+  void arm_for(u64 edge, u64 now_ns);
   void timer_due();
 
   Clock& clock_;
   InterruptLine irq0_;
   Clock::Timer timer_;
+  u64 due_ns_ = 0;          // when the tick that the timer waits for is due
+  bool making_up_ = false;  // that tick is one that was missed
   std::array<PitCounter, 3> counters_{};
 };
 

@@ -30,6 +30,8 @@ class PitCounter {
   bool output(u64 now);
   // The first tick after `now` at which OUT rises, or kNever.
   u64 next_rising_edge(u64 now);
+  // Ticks between two of them in modes 2 and 3; else 0.
+  u32 period() const { return running_ && (mode_ == 2 || mode_ == 3) ? initial_ : 0; }
 
  private:
   u32 modulus() const { return bcd_ ? 10000 : 0x10000; }

@@ -219,6 +219,20 @@ TEST_F(Pit, HighestRateIsBoundedAndCoalesced) {
   EXPECT_GT(clock.next_deadline(), time.ns);
 }
 
+TEST_F(Pit, OneMissedTickIsMadeUpFor) {
+  out(0x43, 0x34);
+  out(0x40, 0xa4);
+  out(0x40, 0x2e);  // 100 Hz
+  irq.edges = 0;
+  time.ns = 55'000'000;  // five edges have passed
+  clock.run_due();
+  EXPECT_EQ(irq.edges, 1);
+  test::run_until(clock, time, 59'000'000);
+  EXPECT_EQ(irq.edges, 2);
+  test::run_until(clock, time, 105'000'000);
+  EXPECT_EQ(irq.edges, 2 + 5);
+}
+
 TEST_F(Pit, Port61Toggles) {
   const u8 first = in(0x61);
   time.ns += 15'100;
