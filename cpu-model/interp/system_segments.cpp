@@ -81,11 +81,12 @@ Outcome<> verify(Cpu& cpu, const Instruction& insn) {
 Outcome<> arpl(Cpu& cpu, const Instruction& insn) {
   RS_TRY(need_protected_mode(cpu));
   const u16 source = cpu.state.reg16(insn.operands[1].reg & 7);
-  return modify_operand<u16>(cpu, insn, 0, [&](u16 selector) {
-    const bool lower = (selector & 3) < (source & 3);
-    set_flag(cpu.state, kFlagZf, lower);
-    return lower ? static_cast<u16>((selector & ~3) | (source & 3)) : selector;
-  });
+  const u16 selector = RS_TRY(read_operand<u16>(cpu, insn, 0));
+  const bool lower = (selector & 3) < (source & 3);
+  // The destination is written only if RPL rises: a read-only one then faults only in that case.
+  if (lower) RS_TRY(write_operand<u16>(cpu, insn, 0, static_cast<u16>((selector & ~3) | (source & 3))));
+  set_flag(cpu.state, kFlagZf, lower);
+  return {};
 }
 
 }  // namespace

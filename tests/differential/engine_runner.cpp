@@ -19,8 +19,9 @@ constexpr u64 kDirectories = 0x2000;  // four
 constexpr u64 kTables = 0x6000;
 constexpr u64 kSystem = 0x10000;  // GDT, IDT, TSS, stubs, stack: a page each
 constexpr u64 kArenaPages = 0x20000;
-// Where the system pages are mapped, for the supervisor only.
-constexpr u32 kSystemLinear = 0xe0000000;
+// Where the system pages are mapped, for the supervisor only: where no arithmetic on edge values leads, since
+// a user access there has another error code than on the host.
+constexpr u32 kSystemLinear = 0x7a3c4000;
 constexpr u32 kGdt = kSystemLinear, kIdt = kSystemLinear + 0x1000, kTss = kSystemLinear + 0x2000;
 constexpr u32 kStubs = kSystemLinear + 0x3000, kStackTop = kSystemLinear + 0x5000;
 constexpr u16 kKernelCs = 0x08, kKernelDs = 0x10, kTssSelector = 0x40;

@@ -55,8 +55,12 @@ Item store_environment(Random& random) {
     clear_words(item, address, {12, 16, 20, 24});
   } else {  // FXSAVE; MXCSR_MASK is the CPU's own
     item = with32({0x0f, 0xae, 0x05}, address);
-    clear_words(item, address, {6, 8, 12, 16, 20, 28});
+    item.bytes.insert(item.bytes.end(), {0x66, 0xc7, 0x05});  // MOV WORD [address + 6], 0
+    append32(item, address + 6);
+    item.bytes.insert(item.bytes.end(), {0, 0});
+    clear_words(item, address, {8, 12, 16, 20, 28});
   }
+  item.stores_environment = true;
   return item;
 }
 
@@ -71,14 +75,13 @@ Generator::Loop Generator::append_loop(Random& random, RegisterKnowledge& knowle
   const u32 head = static_cast<u32>(items.size());
   for (u32 i = 1 + random.below(4); i > 0; --i)
     items.push_back(source_.draw(random, knowledge, InstructionSource::Limits::loop_body, low_arena_));
+  // The counter's step and the branch are one item, so that shrinking can't part them.
   switch (random.below(4)) {
-    case 0:
-      items.push_back(raw({0x49}));                                       // DEC ECX
-      items.push_back(branch({0x75, 0}, Item::Fix::relative8, 1, head));  // JNZ
+    case 0:  // DEC ECX; JNZ
+      items.push_back(branch({0x49, 0x75, 0}, Item::Fix::relative8, 2, head));
       break;
-    case 1:
-      items.push_back(raw({0x83, 0xe9, 0x01}));  // SUB ECX, 1
-      items.push_back(branch({0x0f, 0x85, 0, 0, 0, 0}, Item::Fix::relative32, 2, head));
+    case 1:  // SUB ECX, 1; JNZ
+      items.push_back(branch({0x83, 0xe9, 0x01, 0x0f, 0x85, 0, 0, 0, 0}, Item::Fix::relative32, 5, head));
       break;
     case 2:
       items.push_back(branch({0xe2, 0}, Item::Fix::relative8, 1, head));  // LOOP
@@ -120,14 +123,14 @@ void Generator::append_template(Random& random, RegisterKnowledge& knowledge,
       items.push_back(source_.draw(random, knowledge, InstructionSource::Limits::loop_body, low_arena_));
       items.push_back(random.chance(70) ? raw({0xc3}) : raw({0xc2, 4, 0}));
       break;
+    // One item each: a jump to their second half could go round for ever.
     case 6:  // PUSH target; RET
-      items.push_back(branch({0x68, 0, 0, 0, 0}, Item::Fix::absolute32, 1, next + 2 + ahead));
-      items.push_back(raw({0xc3}));
+      items.push_back(branch({0x68, 0, 0, 0, 0, 0xc3}, Item::Fix::absolute32, 1, next + 1 + ahead));
       break;
     case 7:  // MOV reg, target; JMP or CALL reg
-      items.push_back(
-          branch({static_cast<u8>(0xb8 + reg), 0, 0, 0, 0}, Item::Fix::absolute32, 1, next + 2 + ahead));
-      items.push_back(raw({0xff, static_cast<u8>((random.chance(50) ? 0xe0 : 0xd0) + reg)}));
+      items.push_back(branch({static_cast<u8>(0xb8 + reg), 0, 0, 0, 0, 0xff,
+                              static_cast<u8>((random.chance(50) ? 0xe0 : 0xd0) + reg)},
+                             Item::Fix::absolute32, 1, next + 1 + ahead));
       knowledge.pointers &= static_cast<u8>(~(1u << reg));
       break;
     case 8:

@@ -10,8 +10,8 @@ namespace ringshift::differential {
 struct Ignored {
   bool registers = false;  // general registers other than ESP
   bool fx = false;
-  bool address = false;  // CR2, error code and EIP's exact value aside
-  bool memory = false;
+  bool address = false;    // CR2 and error code
+  bool precision = false;  // MXCSR.PE
   bool all = false;
 };
 

@@ -4,6 +4,7 @@
 #include <Zydis/Zydis.h>
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace ringshift::differential {
@@ -41,6 +42,10 @@ std::optional<std::vector<u8>> Sequence::assemble() const {
   }
   code.push_back(0xf4);
   return code;
+}
+
+bool Sequence::stores_environment() const {
+  return std::any_of(items.begin(), items.end(), [](const Item& item) { return item.stores_environment; });
 }
 
 bool Sequence::loops() const {

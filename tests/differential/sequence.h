@@ -15,9 +15,10 @@ struct Item {
 
   std::vector<u8> bytes;
   Fix fix = Fix::none;
-  u8 fix_offset = 0;         // of the field in bytes
-  u32 target = 0;            // item that the field points to; the number of items for the end
-  bool bounds_loop = false;  // sets the counter without which a loop that follows would go on and on
+  u8 fix_offset = 0;                // of the field in bytes
+  u32 target = 0;                   // item that the field points to; the number of items for the end
+  bool bounds_loop = false;         // sets the counter without which a loop that follows would go on and on
+  bool stores_environment = false;  // of the x87, with what differs by design cleared afterwards
 };
 
 struct Sequence {
@@ -26,6 +27,7 @@ struct Sequence {
 
   // The bytes, closed by HLT; nothing if a short branch doesn't reach.
   std::optional<std::vector<u8>> assemble() const;
+  bool stores_environment() const;
   bool loops() const;  // has a backward branch
   // Without item i; branches to it go to its successor.
   Sequence without(u32 i) const;
