@@ -128,6 +128,7 @@ int status_of(const RunOutcome& outcome, int stop_status) {
 }
 
 Result<int> run_machine(const RunOptions& options) {
+  restore_terminal_on_crash();  // before engines install handlers of their own, which fall back on these
   HostEvents events;
   MachineBackends backends;
   backends.serial = RS_TRY(make_backend(options.serial, events));
@@ -137,7 +138,6 @@ Result<int> run_machine(const RunOptions& options) {
   Tracer tracer = RS_TRY(make_tracer(options));
   const auto machine = RS_TRY(Machine::create(options.machine, std::move(backends), std::move(tracer)));
 
-  restore_terminal_on_crash();
   panicking_machine = machine.get();
   panicking_events = &events;
   set_panic_dump(dump_at_panic);
