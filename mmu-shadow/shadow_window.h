@@ -105,8 +105,9 @@ class ShadowWindow {
   };
   bool for_this_window(const TlbEntry& entry, const Plan& plan) const;
   FillResult map_plan(const Cpu& cpu, const Plan& plan);
-  bool joins(const Cpu& cpu, const Plan& plan, u32 page) const;
-  PageRange extent(const Cpu& cpu, const Plan& plan) const;
+  bool joins(const Cpu& cpu, const Plan& plan, u32 page, bool upgrade) const;
+  // How far the plan's neighbours can be mapped with it; upgrade: those that are there, made writable.
+  PageRange extent(const Cpu& cpu, const Plan& plan, bool upgrade) const;
 
   void resync_region(const Cpu& cpu, u32 index);
   void resync_twin(const Cpu& cpu, u32 index);

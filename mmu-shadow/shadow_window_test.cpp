@@ -100,11 +100,17 @@ TEST_F(UserWindow, WriteAttributeMakesEveryMappingReadOnly) {
   EXPECT_TRUE(read_at(*window_, 0xbff00000));
   EXPECT_EQ(fill(kGva + 3 * kPageSize, AccessKind::write), FillResult::slow);
   EXPECT_EQ(kernel_vmas(*window_), window_->vmas());
-  // Without it, the next write's fill makes it writable, and the VMA is whole again.
-  phys_.remove_attribute(page, kAttrBtCode);
-  window_->on_page_changed(page);
+  phys_.add_attribute(page + kPageSize, kAttrBtCode);
+  window_->on_page_changed(page + kPageSize);
+  // Without it, the next write's fill makes all neighbours writable, and the VMA is whole again.
+  for (const Gpa at : {page, page + kPageSize}) {
+    phys_.remove_attribute(at, kAttrBtCode);
+    window_->on_page_changed(at);
+  }
   EXPECT_EQ(fill(kGva + 3 * kPageSize, AccessKind::write), FillResult::mapped);
-  EXPECT_TRUE(writable_at(*window_, kGva + 3 * kPageSize));
+  for (u32 i = 0; i < 8; ++i) EXPECT_TRUE(writable_at(*window_, kGva + i * kPageSize));
+  EXPECT_EQ(window_->counters().upgrades, 1u);
+  EXPECT_EQ(window_->vmas() - WindowRange::kGuardVmas, 2u);
   EXPECT_EQ(kernel_vmas(*window_), window_->vmas());
 }
 

@@ -67,34 +67,38 @@ void ShadowWindow::prefill(Cpu& cpu, Gva gva, AccessKind kind) {
 FillResult ShadowWindow::map_plan(const Cpu& cpu, const Plan& plan) {
   if (!records_.admits(plan.page / kRegionPages, plan.path))
     unmap_pages(pages_of_region(plan.page / kRegionPages));
-  const u64 at = u64{plan.page} << kPageShift;
-  if (const WindowRecords::Page* const old = records_.find(plan.page);
-      old != nullptr && old->frame == plan.frame) {
-    // A fault although the page is there is none that a fill can cure.
-    if (old->writable || !plan.writable) {
-      ++counters_.slow;
-      return FillResult::slow;
-    }
-    if (!range_.protect(at, kPageSize, true)) return FillResult::no_room;
-    ++counters_.upgrades;
-    records_.put({plan.page, plan.page + 1}, plan.frame, true, plan.path);
-    return FillResult::mapped;
+  const WindowRecords::Page* const old = records_.find(plan.page);
+  const bool upgrade = old != nullptr && old->frame == plan.frame;
+  // A fault although the page is there is none that a fill can cure.
+  if (upgrade && (old->writable || !plan.writable)) {
+    ++counters_.slow;
+    return FillResult::slow;
   }
-  const PageRange range = extent(cpu, plan);
-  const u32 count = range.end - range.first;
+  const PageRange range = extent(cpu, plan, upgrade);
   const u32 frame = plan.frame - (plan.page - range.first);
-  if (!range_.map(u64{range.first} << kPageShift, u64{count} << kPageShift, physical_.memory().fd(),
-                  u64{frame} << kPageShift, plan.writable, count <= kPopulate))
-    return FillResult::no_room;
-  counters_.pages_mapped += count;
+  const u32 count = range.end - range.first;
+  const u64 at = u64{range.first} << kPageShift;
+  const u64 length = u64{count} << kPageShift;
+  const bool done = upgrade ? range_.protect(at, length, true)
+                            : range_.map(at, length, physical_.memory().fd(), u64{frame} << kPageShift,
+                                         plan.writable, count <= kPopulate);
+  if (!done) return FillResult::no_room;
+  if (upgrade)
+    ++counters_.upgrades;
+  else
+    counters_.pages_mapped += count;
   records_.put(range, frame, plan.writable, plan.path);
   return FillResult::mapped;
 }
 
-// Whether the page may be mapped in one call with the plan's: it is absent, its entry has the same bits, and
-// it is the neighbour in physical memory too, of the same attributes.
-bool ShadowWindow::joins(const Cpu& cpu, const Plan& plan, u32 page) const {
-  if (records_.find(page) != nullptr) return false;
+// Whether the page may be changed in one call with the plan's: it is absent (or read-only, and the plan's is
+// to become writable), its entry has the same bits, and it is the neighbour in physical memory too, of the
+// same attributes.
+bool ShadowWindow::joins(const Cpu& cpu, const Plan& plan, u32 page, bool upgrade) const {
+  const Gpa wanted = (Gpa{plan.frame} + page - plan.page) << kPageShift;
+  const WindowRecords::Page* const there = records_.find(page);
+  if ((there != nullptr) != upgrade) return false;
+  if (upgrade && (there->writable || Gpa{there->frame} << kPageShift != wanted)) return false;
   if (page % kRegionPages == 0 || page % kRegionPages == kRegionPages - 1) {
     if (!records_.admits(page / kRegionPages, plan.path)) return false;
   }
@@ -103,12 +107,11 @@ bool ShadowWindow::joins(const Cpu& cpu, const Plan& plan, u32 page) const {
     leaf = plan.path.page_entry(page);
     if (((leaf ^ plan.leaf) & ~(kEntryFrame | kEntryIgnored)) != 0) return false;
   }
-  const Gpa wanted = (Gpa{plan.frame} + page - plan.page) << kPageShift;
   if (cpu.a20(plan.path.frame_address(page, leaf)) != wanted) return false;
   return plain_access(physical_.flags(wanted), plan.table_writable, plan.writable);
 }
 
-PageRange ShadowWindow::extent(const Cpu& cpu, const Plan& plan) const {
+PageRange ShadowWindow::extent(const Cpu& cpu, const Plan& plan, bool upgrade) const {
   PageRange range{plan.page, plan.page + 1};
   // Which neighbours hold watched bytes would have to be asked one by one.
   if (breakpoints_armed(cpu)) return range;
@@ -119,8 +122,8 @@ PageRange ShadowWindow::extent(const Cpu& cpu, const Plan& plan) const {
     reach = kLargePages32;
   const u32 lowest = align_down(plan.page, reach);
   const u32 highest = std::min(lowest + reach, kWindowPages);
-  while (range.first > lowest && joins(cpu, plan, range.first - 1)) --range.first;
-  while (range.end < highest && joins(cpu, plan, range.end)) ++range.end;
+  while (range.first > lowest && joins(cpu, plan, range.first - 1, upgrade)) --range.first;
+  while (range.end < highest && joins(cpu, plan, range.end, upgrade)) ++range.end;
   return range;
 }
 
