@@ -10,8 +10,10 @@ enum { kRepetitions = 5 };
 
 static jmp_buf bail_out;
 
+static const char* reason;
+
 _Noreturn void give_up(const char* why) {
-  printf("failed: %s\n", why);
+  reason = why;
   longjmp(bail_out, 1);
 }
 
@@ -46,17 +48,20 @@ static int by_value(const void* a, const void* b) {
 }
 
 int measure(const struct row* row, unsigned milliseconds) {
-  printf("row %-18s %-9s ", row->name, row->group);
-  fflush(stdout);
-  if (setjmp(bail_out)) return 1;
+  if (setjmp(bail_out)) {
+    printf("row %-18s %-9s failed: %s\n", row->name, row->group, reason);
+    return 1;
+  }
   const uint32_t sum = row->run(row->check);
   const uint32_t count = rounds_for(row, (uint64_t)milliseconds * 1000000u / kRepetitions);
   uint64_t times[kRepetitions];
   for (int i = 0; i < kRepetitions; ++i) times[i] = time_of(row, count);
   qsort(times, kRepetitions, sizeof times[0], by_value);
-  // In integers, so that a guest whose x87 is wrong still prints what it measured.
+  // In integers, so that a guest whose x87 is wrong still prints what it measured; and all at once, since the
+  // kernel and the serial row write there too.
   const uint64_t hundredths = times[kRepetitions / 2] * 100 / ((uint64_t)count * row->operations);
-  printf("%10llu.%02u %08x\n", (unsigned long long)(hundredths / 100), (unsigned)(hundredths % 100),
-         (unsigned)sum);
+  printf("row %-18s %-9s %10llu.%02u %08x\n", row->name, row->group, (unsigned long long)(hundredths / 100),
+         (unsigned)(hundredths % 100), (unsigned)sum);
+  fflush(stdout);
   return 0;
 }

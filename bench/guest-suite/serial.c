@@ -20,6 +20,7 @@ static uint32_t serial_out(uint32_t count) {
     }
     tcdrain(fd);
   }
+  if (write(fd, "\n", 1) != 1) give_up("no serial port");
   close(fd);
   return written;
 }
