@@ -6,15 +6,16 @@ namespace {
 
 class InterpreterTest : public InterpFixture {};
 
-// mov byte [100c], 41; nop * 6: the sixth NOP has become INC ECX, once executed and once not.
+// mov byte [100c], 41; nop * 7. The store makes an INC ECX of the NOP at 100c; DMA makes one of the NOP at
+// 1006.
 TEST_F(InterpreterTest, CodeMayChangeWhatFollows) {
-  run({0xc6, 0x05, 0x0c, 0x10, 0, 0, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0xf4});
-  EXPECT_EQ(reg(kEcx), 0u);
+  run({0xc6, 0x05, 0x0c, 0x10, 0, 0, 0x41, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0xf4});
+  EXPECT_EQ(reg(kEcx), 1u);
   cpu_.state.halted = 0;
   cpu_.state.rip = kCode;
-  EXPECT_TRUE(phys_.write(kCode + 6, "\x41", 1));
+  EXPECT_TRUE(phys_.write(kCode + 7, "\x41", 1));
   interp_.run(test_io_);
-  EXPECT_EQ(reg(kEcx), 1u);
+  EXPECT_EQ(reg(kEcx), 3u);
 }
 
 // mov ecx, 3; 1: inc dword [imm of the next]; mov eax, 0; loop 1b
@@ -145,20 +146,27 @@ TEST_F(InterpreterTest, DeadlineCallsService) {
   EXPECT_GE(test_io_.serviced, 1u);
 }
 
-// FFFF:0 wraps nothing: the fetch past the limit is #GP.
+// nop; nop; mov eax, 0, of which CS's limit leaves one byte: #GP before any of it is done.
 TEST_F(InterpreterTest, FetchBeyondTheLimitFaults) {
   cpu_.state.segment(Seg::cs).limit = kCode + 2;
   run({0x90, 0x90, 0xb8, 0x00, 0x00, 0x00, 0x00});
-  EXPECT_TRUE(in_handler(13) || cpu_.state.shutdown == 0);
+  EXPECT_TRUE(in_handler(13));
+  EXPECT_EQ(stack(0), 0u);
+  EXPECT_EQ(stack(4), kCode + 2);
 }
 
+// mov eax, 11223344 from 8ffe; hlt
 TEST_F(InterpreterTest, InstructionAcrossPages) {
-  put_code({0xe9, 0xf9, 0x0f, 0, 0});  // jmp 1ffe
   put_code({0xb8, 0x44, 0x33, 0x22, 0x11, 0xf4}, 0x8ffe);
   cpu_.state.rip = 0x8ffe;
-  cpu_.state.set_reg32(kEsp, 0xa000);
   EXPECT_EQ(interp_.run(test_io_), ExitReason::halted);
   EXPECT_EQ(reg(kEax), 0x11223344u);
+  // Its second page changes.
+  put_code({0x55}, 0x9002);
+  cpu_.state.rip = 0x8ffe;
+  cpu_.state.halted = 0;
+  EXPECT_EQ(interp_.run(test_io_), ExitReason::halted);
+  EXPECT_EQ(reg(kEax), 0x55223344u);
 }
 
 TEST_F(InterpreterTest, TripleFaultShutsDown) {
