@@ -51,6 +51,9 @@ struct Stop {
   u32 address = 0;  // page faults only
 };
 
+// Stop::vector of code that went round for ever, where a runner can tell.
+inline constexpr u32 kEndless = 0x3000;
+
 struct RunResult {
   UserState state;
   Stop stop;

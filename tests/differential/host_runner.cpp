@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 
 #include <cerrno>
 #include <cstddef>
@@ -26,7 +27,9 @@ static_assert(offsetof(HostContext, ds) == 1104 && offsetof(HostContext, es) == 
 
 namespace {
 
-constexpr int kSignals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
+constexpr int kSignals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGPROF};
+// Of CPU time; a run that sees two of them goes round for ever.
+constexpr suseconds_t kTickMicroseconds = 200000;
 constexpr std::size_t kSignalStack = 256 * 1024;
 
 // A signal handler has no other way to its runner.
@@ -59,11 +62,15 @@ Result<std::unique_ptr<HostRunner>> HostRunner::create() {
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
     sigaction(signal, &action, nullptr);
   }
+  const itimerval ticks = {{0, kTickMicroseconds}, {0, kTickMicroseconds}};
+  setitimer(ITIMER_PROF, &ticks, nullptr);
   return runner;
 }
 
 HostRunner::~HostRunner() {
   if (g_runner == this) {
+    const itimerval none = {};
+    setitimer(ITIMER_PROF, &none, nullptr);
     for (const int signal : kSignals) ::signal(signal, SIG_DFL);
     stack_t stack{};
     stack.ss_flags = SS_DISABLE;
@@ -129,13 +136,15 @@ RunResult HostRunner::run(const UserState& state) {
   context_.frame[4] = kUserDs;
   context_.ds = state.ds;
   context_.es = state.es;
+  ticks_ = 0;
   ringshift_host_enter(&context_);
   return result_;
 }
 
-bool HostRunner::capture(ucontext_t& context) {
+bool HostRunner::capture(int signal, ucontext_t& context) {
   greg_t* const regs = context.uc_mcontext.gregs;
-  if ((regs[REG_CSGSFS] & 0xffff) != kUserCs) return false;
+  if ((regs[REG_CSGSFS] & 0xffff) != kUserCs) return signal == SIGPROF;
+  if (signal == SIGPROF && ++ticks_ < 2) return true;
 
   static constexpr int kOrder[8] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI};
   UserState& state = result_.state;
@@ -147,6 +156,7 @@ bool HostRunner::capture(ucontext_t& context) {
   std::memcpy(state.fx.data(), context.uc_mcontext.fpregs, state.fx.size());
   result_.stop = {static_cast<u32>(regs[REG_TRAPNO]), static_cast<u32>(regs[REG_ERR]),
                   static_cast<u32>(regs[REG_CR2])};
+  if (signal == SIGPROF) result_.stop.vector = kEndless;
 
   regs[REG_RIP] = static_cast<greg_t>(reinterpret_cast<std::uintptr_t>(&ringshift_host_return));
   regs[REG_RSP] = static_cast<greg_t>(context_.host_rsp);
@@ -156,8 +166,8 @@ bool HostRunner::capture(ucontext_t& context) {
 }
 
 namespace {
-bool capture(void* context) {
-  return g_runner != nullptr && g_runner->capture(*static_cast<ucontext_t*>(context));
+bool capture(int signal, void* context) {
+  return g_runner != nullptr && g_runner->capture(signal, *static_cast<ucontext_t*>(context));
 }
 }  // namespace
 
@@ -165,5 +175,5 @@ bool capture(void* context) {
 
 // A signal of this program's own: gone back to with the default action, which ends it where it stands.
 void ringshift_host_signal(int signal, siginfo_t*, void* context) {
-  if (!ringshift::differential::capture(context)) ::signal(signal, SIG_DFL);
+  if (!ringshift::differential::capture(signal, context)) ::signal(signal, SIG_DFL);
 }

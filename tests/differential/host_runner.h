@@ -35,7 +35,7 @@ class HostRunner final : public Runner {
   bool has_low_arena() const { return has_low_; }
 
   // From the signal handler: false if the signal didn't come from the 32-bit code.
-  bool capture(ucontext_t& context);
+  bool capture(int signal, ucontext_t& context);
 
  private:
   HostRunner() = default;
@@ -43,6 +43,7 @@ class HostRunner final : public Runner {
   UniqueFd memory_;
   u8* alias_ = nullptr;  // all arenas, writable, one after another
   bool has_low_ = false;
+  unsigned ticks_ = 0;
   HostContext context_{};
   RunResult result_{};
   void* signal_stack_ = nullptr;

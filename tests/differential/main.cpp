@@ -1,5 +1,7 @@
 // The differential test: random user-level code on an engine and on the host's own CPU.
-#include <fmt/core.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <chrono>
@@ -40,6 +42,27 @@ void report(const Options& options, Comparison& comparison, const TestCase& test
   std::fflush(stdout);
 }
 
+// A sequence that goes round for ever, on the host or under the engine, ends the test with its number.
+volatile u64 g_number = 0;
+volatile u64 g_seed = 0;
+constexpr unsigned kWatchSeconds = 20;
+
+void on_alarm(int) {
+  char text[128];
+  const auto end =
+      fmt::format_to_n(text, sizeof text, "FAIL --seed {} --first {} --count 1 --print: does not end\n",
+                       u64{g_seed}, u64{g_number});
+  if (write(STDOUT_FILENO, text, end.size) < 0) _exit(4);
+  _exit(3);
+}
+
+void watch() {
+  struct sigaction action {};
+  action.sa_handler = on_alarm;
+  action.sa_flags = SA_ONSTACK;
+  sigaction(SIGALRM, &action, nullptr);
+}
+
 int run(const Options& options) {
   auto host = HostRunner::create();
   if (!host) {
@@ -62,16 +85,21 @@ int run(const Options& options) {
   Runner& actual = engine != nullptr ? static_cast<Runner&>(*engine) : **host;
   Comparison comparison(**host, actual, low_arena);
 
+  g_seed = options.seed;
+  watch();
   const auto start = std::chrono::steady_clock::now();
   unsigned failures = 0;
   for (u64 number = options.first; number < options.first + options.count; ++number) {
     const TestCase test = generator.generate(options.seed, number);
+    g_number = number;
+    if ((number - options.first) % 1024 == 0) alarm(kWatchSeconds);
     if (options.print) {
       fmt::print("{}:\n{}", number, test.sequence.disassemble());
       std::fflush(stdout);
     }
     if (comparison.differences(test.sequence, test, options.repeat).empty()) continue;
     report(options, comparison, test, number);
+    alarm(kWatchSeconds);
     if (++failures >= options.max_failures) break;
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
