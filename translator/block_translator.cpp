@@ -17,38 +17,53 @@ bool changes_direction(const Instruction& insn, ModeKey mode) {
   return mode.downward() != (insn.mnemonic == ZYDIS_MNEMONIC_STD);
 }
 
-// What the mode adds to the instruction's own treatment.
-Treatment treatment_in(const Instruction& insn, ModeKey mode) {
+bool flat(ModeKey mode, Seg segment) { return mode.shape(segment) == SegmentShape::flat; }
+bool unchecked(ModeKey mode, Seg segment) { return mode.shape(segment) != SegmentShape::checked; }
+
+bool accesses_memory(const Instruction& insn, Treatment treatment) {
+  if (treatment == Treatment::lea || treatment == Treatment::nothing) return false;
+  for (unsigned i = 0; i < insn.operand_count; ++i)
+    if (insn.operands[i].kind == OperandKind::memory) return true;
+  return false;
+}
+
+// What the mode adds to the instruction's own treatment. soft: by lookups, though the mode has a window.
+Treatment treatment_in(const Instruction& insn, ModeKey mode, bool soft) {
   const Treatment treatment = treatment_of(insn);
   if (uses_fpu_state(insn) && mode.fpu_off()) return Treatment::interpret;
   if (uses_sse(insn) && mode.sse_off()) return Treatment::interpret;
-  bool memory = false;
-  for (unsigned i = 0; i < insn.operand_count; ++i) memory |= insn.operands[i].kind == OperandKind::memory;
-  const bool accesses = memory && treatment != Treatment::lea && treatment != Treatment::nothing;
-  if (treatment == Treatment::direction)
-    return changes_direction(insn, mode) ? Treatment::interpret : Treatment::nothing;
-  if (treatment == Treatment::string) {
-    const bool plain =
-        mode.shape(Seg::es) != SegmentShape::checked && mode.shape(insn.segment) != SegmentShape::checked;
-    return plain ? treatment : Treatment::interpret;
+  const bool window = mode.window() && !soft;
+  switch (treatment) {
+    case Treatment::direction:
+      return changes_direction(insn, mode) ? Treatment::interpret : Treatment::nothing;
+    case Treatment::string:
+      return unchecked(mode, Seg::es) && unchecked(mode, insn.segment) ? treatment : Treatment::interpret;
+    case Treatment::rep_string:
+      return window && !mode.downward() && flat(mode, Seg::es) && flat(mode, insn.segment)
+                 ? treatment
+                 : Treatment::interpret;
+    default:
+      break;
   }
-  if (accesses && mode.shape(insn.segment) == SegmentShape::checked) return Treatment::interpret;
-  return treatment;
+  if (!accesses_memory(insn, treatment)) return treatment;
+  const bool folds = insn.address_size == 4 && flat(mode, insn.segment);
+  const bool stuck = window && !folds && names_high_byte(insn);            // emitter.h, copy_at
+  const bool code_write = insn.memory_written && insn.segment == Seg::cs;  // no code segment is writable
+  return stuck || code_write || !unchecked(mode, insn.segment) ? Treatment::interpret : treatment;
 }
 
 }  // namespace
 
-void BlockTranslator::translate_interpreted(Emitter& emitter, const GuestInstruction& guest) {
+InterpretSite* BlockTranslator::new_site(const GuestInstruction& guest) {
   InterpretSite& site = sites_.emplace_back();
   site.decoded = interpreter_.ready(guest.insn, CodeMode::protected32);
   site.eip = guest.eip;
   site.fpu = uses_fpu_state(guest.insn);
-  emitter.interpret(&site);
+  return &site;
 }
 
 void BlockTranslator::translate_one(Emitter& emitter, const GuestInstruction& guest, Treatment treatment,
                                     TranslationBlock& block) {
-  emitter.begin_instruction(guest.insn, guest.eip, guest.flags_live);
   switch (treatment) {
     case Treatment::identity:
       return translate_identity(emitter, guest);
@@ -72,7 +87,9 @@ void BlockTranslator::translate_one(Emitter& emitter, const GuestInstruction& gu
       return translate_string(emitter, guest);
     case Treatment::interpret:
     case Treatment::interpret_last:
-      return translate_interpreted(emitter, guest);
+      return emitter.interpret(new_site(guest));
+    case Treatment::rep_string:
+      return translate_rep(emitter, guest, new_site(guest));
     default:
       return translate_branch(emitter, guest, treatment, block);
   }
@@ -111,15 +128,17 @@ std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& g
   block->global = guest.global;
 
   Emitter emitter(stubs_, mode, guest.global);
-  emitter.begin(cache_.next());
-  emitter.begin_instruction(guest.instructions.front().insn, guest.eip, true);
-  emitter.poll(guest.eip, guest.instructions.front().flags_live);
+  emitter.begin(cache_.next(), guest.eip);
+  emitter.begin_instruction(guest.instructions.front().insn, guest.eip, false);
+  emitter.poll(guest.eip);
   const u32 entry_offset = emitter.offset();
   emit_count(emitter, static_cast<unsigned>(guest.instructions.size()));
 
   bool ended = false;
   for (const GuestInstruction& next : guest.instructions) {
-    const Treatment treatment = treatment_in(next.insn, mode);
+    const bool soft = is_soft(guest.pages[0] + (next.eip & kPageOffsetMask));
+    const Treatment treatment = treatment_in(next.insn, mode, soft);
+    emitter.begin_instruction(next.insn, next.eip, soft);
     translate_one(emitter, next, treatment, *block);
     block->guest_bytes = static_cast<u16>(next.eip + next.insn.length - guest.eip);
     ++block->instructions;

@@ -3,6 +3,7 @@
 
 #include <deque>
 #include <memory>
+#include <unordered_set>
 
 #include "cpu-model/interp/interpreter.h"
 #include "translator/emitter.h"
@@ -25,19 +26,26 @@ class BlockTranslator {
 
   // Fills a block for guest code that isn't empty. Null if the cache has no room: flush it and try again.
   std::unique_ptr<TranslationBlock> translate(const GuestBlock& guest, ModeKey mode);
+  // Sites whose accesses keep failing in windows are translated by lookups.
+  bool is_soft(Gpa instruction) const { return soft_sites_.contains(instruction); }
+  void make_soft(Gpa instruction) { soft_sites_.insert(instruction); }
   // The cache is being emptied: what its code refers to may go.
-  void forget_sites() { sites_.clear(); }
+  void forget_sites() {
+    sites_.clear();
+    soft_sites_.clear();
+  }
   const TranslationCounters& counters() const { return counters_; }
 
  private:
   void translate_one(Emitter& emitter, const GuestInstruction& guest, Treatment treatment,
                      TranslationBlock& block);
-  void translate_interpreted(Emitter& emitter, const GuestInstruction& guest);
+  InterpretSite* new_site(const GuestInstruction& guest);
 
   CodeCache& cache_;
   const RuntimeStubs& stubs_;
   const Interpreter& interpreter_;
   std::deque<InterpretSite> sites_;
+  std::unordered_set<Gpa> soft_sites_;
   TranslationCounters counters_;
   std::vector<u8> buffer_;
 };

@@ -8,11 +8,12 @@ class BtEngine::Impl {
  public:
   static Result<std::unique_ptr<Impl>> create(Cpu& cpu, const BtOptions& options) {
     auto cache = RS_TRY(bt::CodeCache::create(options.cache_bytes));
-    auto impl = std::make_unique<Impl>(cpu, std::move(cache));
+    auto impl = std::make_unique<Impl>(cpu, std::move(cache), options.memory);
     RS_TRY(impl->dispatcher.prepare());
     return impl;
   }
-  Impl(Cpu& cpu_ref, bt::CodeCache code_cache) : cpu(cpu_ref), dispatcher(cpu_ref, std::move(code_cache)) {}
+  Impl(Cpu& cpu_ref, bt::CodeCache code_cache, BtOptions::Memory memory)
+      : cpu(cpu_ref), dispatcher(cpu_ref, std::move(code_cache), memory) {}
 
   Cpu& cpu;
   bt::Dispatcher dispatcher;

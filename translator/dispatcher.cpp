@@ -17,6 +17,9 @@ namespace {
 // Room that a block may take at most; below it the cache is flushed before translating.
 constexpr u64 kCacheReserve = 64 * 1024;
 
+// FSGSBASE in user mode; the monitor's own code has no use for GS.
+void set_gs_base(const u8* base) { asm volatile("wrgsbase %0" : : "r"(base)); }
+
 u32 read_mxcsr() {
   u32 value;
   asm volatile("stmxcsr %0" : "=m"(value));
@@ -25,14 +28,16 @@ u32 read_mxcsr() {
 
 }  // namespace
 
-Dispatcher::Dispatcher(Cpu& cpu, CodeCache cache)
+Dispatcher::Dispatcher(Cpu& cpu, CodeCache cache, BtOptions::Memory memory)
     : cpu_(cpu),
       decoder_(cpu.cpuid),
       interpreter_(cpu),
       cache_(std::move(cache)),
       jump_table_(kJumpEntries),
       blocks_(cpu.phys, cache_, jump_table_.data()),
-      translator_(cache_, stubs_, interpreter_) {
+      translator_(cache_, stubs_, interpreter_),
+      memory_(memory),
+      windows_(cpu) {
   context_.events = &cpu.control.events;
   context_.jump_table = jump_table_.data();
   context_.state = &cpu.state;
@@ -62,6 +67,7 @@ ExitReason Dispatcher::run(CpuIo& io) {
   HostFaultScope faults(*this);
   context_.host_mxcsr = read_mxcsr();
   mode_known_ = false;
+  gs_base_ = nullptr;
   load_fpu(context_);
   const u8* const start = dispatch();
   if (start != stubs_.leave)
@@ -84,7 +90,7 @@ const u8* Dispatcher::dispatch() {
     if (cpu_.control.events.load(std::memory_order_acquire) != 0 && handle_events())
       return leave(ExitReason::requested);
     if (cpu_.state.halted != 0) return leave(ExitReason::halted);
-    const ModeKey mode(cpu_);
+    const ModeKey mode = mode_now();
     if (!mode.translatable() || cpu_.state.interrupt_shadow != 0) {
       ++counters_.interpreted_modes;
       interpret_one(true, !mode.translatable());
@@ -127,7 +133,28 @@ void Dispatcher::interpret_one(bool fpu, bool cached) {
   if (fpu) load_fpu(context_);
 }
 
+ModeKey Dispatcher::mode_now() const {
+  const ModeKey key(cpu_);
+  switch (memory_) {
+    case BtOptions::Memory::soft:
+      return key;
+    case BtOptions::Memory::window:
+      return key.with_window();
+    case BtOptions::Memory::automatic:
+      break;
+  }
+  return key.user() && key.paging() ? key : key.with_window();
+}
+
 void Dispatcher::use_mode(ModeKey mode) {
+  if (mode.window()) {
+    const ShadowWindow* const window = windows_.enter();
+    RS_CHECK(window != nullptr);
+    if (window->base() != gs_base_) {
+      gs_base_ = window->base();
+      set_gs_base(gs_base_);
+    }
+  }
   context_.tlb_table = cpu_.tlb.table(mode.user()).data();
   if (mode_known_ && mode == mode_) return;
   mode_ = mode;
@@ -211,6 +238,15 @@ void Dispatcher::report(StatsSink& sink) const {
   sink.count("exits", "jump-table miss", counters_.jump_misses);
   sink.count("exits", "event", counters_.event_exits);
   sink.count("exits", "host fault", counters_.host_faults);
+  const ShadowWindow::Counters windows = windows_.window_counters();
+  sink.count("windows", "host faults", counters_.window_faults);
+  sink.count("windows", "faults that no fill mends", counters_.window_failures);
+  sink.count("windows", "retranslations to lookups", counters_.retranslations);
+  sink.count("windows", "fills", windows.fills);
+  sink.count("windows", "pages mapped", windows.pages_mapped);
+  sink.count("windows", "switches", windows_.counters().switches);
+  sink.count("windows", "resynchronisations", windows.resyncs);
+  sink.count("windows", "evictions", windows_.counters().evictions);
   report_fallbacks(sink);
   sink.count("tlb", "misses", cpu_.tlb.counters.misses);
   sink.count("tlb", "full flushes", cpu_.tlb.counters.full_flushes);

@@ -6,8 +6,10 @@
 
 #include "cpu-model/execution_engine.h"
 #include "cpu-model/interp/interpreter.h"
+#include "mmu-shadow/window_set.h"
 #include "translator/block_table.h"
 #include "translator/block_translator.h"
+#include "translator/bt_engine.h"
 #include "translator/host_faults.h"
 #include "translator/runtime_stubs.h"
 
@@ -15,7 +17,7 @@ namespace ringshift::bt {
 
 class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
  public:
-  Dispatcher(Cpu& cpu, CodeCache cache);
+  Dispatcher(Cpu& cpu, CodeCache cache, BtOptions::Memory memory);
   ~Dispatcher();
   Dispatcher(const Dispatcher&) = delete;
 
@@ -42,7 +44,13 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   bool handle_events();
   // The interpreter executes one instruction; fpu: it may use x87/SSE state.
   void interpret_one(bool fpu, bool cached);
+  // The mode of the state as it is, with the way to memory that the policy gives it.
+  ModeKey mode_now() const;
   void use_mode(ModeKey mode);
+  // A window has no place for the page, or may not: after a few of these the instruction uses lookups.
+  void note_window_failure(const TranslationBlock& block, u32 eip);
+  // Blocks with instructions that have just become soft.
+  void retranslate_soft();
   void report_fallbacks(StatsSink& sink) const;
   bool may_link(const Link& link, const TranslationBlock& target) const;
   void remember_jump(const TranslationBlock& target);
@@ -70,6 +78,11 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   BlockTable blocks_;
   BlockTranslator translator_;
   BtContext context_;
+  BtOptions::Memory memory_;
+  WindowSet windows_;
+  const u8* gs_base_ = nullptr;
+  std::unordered_map<Gpa, unsigned> window_failures_;  // by instruction
+  std::vector<Gpa> becoming_soft_;
   ExitReason exit_reason_ = ExitReason::requested;
 
   // Jump-table generations by mode; a new one makes all entries of the old unreachable.
@@ -87,7 +100,8 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
 
   struct Counters {
     u64 access_exits = 0, access_fills = 0, access_interpreted = 0, interpreted = 0, interpreted_modes = 0;
-    u64 chain_exits = 0, jump_misses = 0, event_exits = 0, cache_flushes = 0, host_faults = 0;
+    u64 chain_exits = 0, jump_misses = 0, event_exits = 0, cache_flushes = 0, host_faults = 0,
+        window_faults = 0, window_failures = 0, retranslations = 0;
   };
   Counters counters_;
 };

@@ -42,6 +42,7 @@ const u8* Dispatcher::on_interpret(BtContext* context, const void* argument, u32
   ++d.counters_.interpreted;
   const auto* const site = static_cast<const InterpretSite*>(argument);
   if (site == nullptr) {
+    d.retranslate_soft();
     d.interpret_one((info & AccessInfo::kFpu) != 0, false);
     return d.dispatch();
   }
@@ -55,7 +56,7 @@ const u8* Dispatcher::on_interpret(BtContext* context, const void* argument, u32
   if (d.cpu_.control.events.load(std::memory_order_acquire) != 0) return d.dispatch();
   d.cpu_.state.interrupt_shadow = 0;
   const bool go_on = resume != nullptr && d.cpu_.state.eip() == next && d.blocks_.epoch() == epoch &&
-                     d.mode_known_ && ModeKey(d.cpu_) == d.mode_;
+                     d.mode_known_ && d.mode_now() == d.mode_;
   return go_on ? resume : d.dispatch();
 }
 
@@ -107,25 +108,52 @@ void Dispatcher::renew_generations() {
 }
 
 void Dispatcher::on_flush_all() {
+  windows_.on_flush_all();
   blocks_.cut_cross_page_links();
   renew_generations();
 }
 
 void Dispatcher::on_flush_address_space() {
+  windows_.on_flush_address_space();
   std::erase_if(generations_, [](const auto& entry) { return !entry.second.global_only; });
   mode_known_ = false;
 }
 
 void Dispatcher::on_flush_page(Gva gva) {
-  if (blocks_.has_code_at(gva)) on_flush_all();
+  windows_.on_flush_page(gva);
+  if (!blocks_.has_code_at(gva)) return;
+  blocks_.cut_cross_page_links();
+  renew_generations();
 }
 
 void Dispatcher::on_write(Gpa gpa, u32 length) { blocks_.invalidate(gpa, length); }
 
+// --- windows
+
+void Dispatcher::note_window_failure(const TranslationBlock& block, u32 eip) {
+  constexpr unsigned kPatience = 3;
+  constexpr std::size_t kMostCounted = 1u << 16;
+  if (!block.one_page()) return;
+  if (window_failures_.size() > kMostCounted) window_failures_.clear();
+  const Gpa instruction = block.pages[0] + (eip & kPageOffsetMask);
+  if (++window_failures_[instruction] < kPatience) return;
+  window_failures_.erase(instruction);
+  becoming_soft_.push_back(instruction);
+}
+
+void Dispatcher::retranslate_soft() {
+  for (const Gpa instruction : becoming_soft_) {
+    ++counters_.retranslations;
+    translator_.make_soft(instruction);
+    blocks_.invalidate(instruction, 1);
+  }
+  becoming_soft_.clear();
+}
+
 // --- faults of the host's CPU in translated code: divide errors, x87 and SSE exceptions, misaligned SSE
 // operands
 
-bool Dispatcher::handle_host_fault(int, siginfo_t&, ucontext_t& context) {
+bool Dispatcher::handle_host_fault(int signal, siginfo_t& info, ucontext_t& context) {
   auto& registers = context.uc_mcontext.gregs;
   const auto* const pc = reinterpret_cast<const u8*>(registers[REG_RIP]);
   const TranslationBlock* const block = cache_.contains(pc) ? blocks_.containing(pc) : nullptr;
@@ -136,7 +164,25 @@ bool Dispatcher::handle_host_fault(int, siginfo_t&, ucontext_t& context) {
                        [](u32 at, const InstructionMark& mark) { return at < mark.host_offset; });
   if (after == block->marks.begin()) return false;
   const InstructionMark& mark = *std::prev(after);
-  ++counters_.host_faults;
+  const auto* const address = static_cast<const u8*>(info.si_addr);
+  const ShadowWindow* const window = windows_.current();
+  const bool in_window = signal == SIGSEGV && info.si_code > 0 && info.si_code != SI_KERNEL &&
+                         window != nullptr && window->range().covers(address);
+  if (in_window) {
+    ++counters_.window_faults;
+    constexpr greg_t kWriteFault = 2;
+    const AccessKind kind = (registers[REG_ERR] & kWriteFault) != 0 ? AccessKind::write : AccessKind::read;
+    if (window->range().inside(address)) {
+      const auto filled = windows_.fill(static_cast<Gva>(address - window->base()), kind);
+      if (filled && *filled == FillResult::mapped) return true;
+      if (filled) {
+        ++counters_.window_failures;
+        note_window_failure(*block, block->eip + mark.guest_offset);
+      }
+    }
+  } else {
+    ++counters_.host_faults;
+  }
   if (mark.flags_saved) {
     const auto saved = static_cast<u64>(registers[REG_R12]);
     const u32 flags = ((saved >> 8) & 0xd5) | ((saved & 1) != 0 ? kFlagOf : 0);

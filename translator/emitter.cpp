@@ -4,7 +4,7 @@
 
 #include <cstddef>
 
-#include "translator/flag_liveness.h"
+#include "translator/flag_effects.h"
 #include "translator/treatment.h"
 
 namespace ringshift::bt {
@@ -33,7 +33,8 @@ bool repeat_prefix_counts(const Instruction& insn) {
 
 }  // namespace
 
-void Emitter::begin(const u8* address) {
+void Emitter::begin(const u8* address, u32 eip) {
+  block_eip_ = eip;
   address_ = address;
   code_.reset();
   code_.init(Environment::host(), reinterpret_cast<u64>(address));
@@ -48,22 +49,21 @@ bool Emitter::finish(std::vector<u8>& code) {
   return code_.copyFlattenedData(code.data(), code.size()) == kErrorOk;
 }
 
-void Emitter::begin_instruction(const Instruction& insn, u32 eip, bool flags_live) {
+void Emitter::begin_instruction(const Instruction& insn, u32 eip, bool soft) {
+  window_ = mode_.window() && !soft;
   insn_ = &insn;
   eip_ = eip;
-  flags_live_ = flags_live;
   retry_ = Label();
 }
 
 void Emitter::mark() {
-  if (marks_.empty()) block_eip_ = eip_;
   marks_.push_back({static_cast<u16>(offset()), static_cast<u16>(eip_ - block_eip_), flags_saved_});
 }
 
 // --- flags
 
 void Emitter::protect_flags() {
-  if (flags_saved_ || !flags_live_) return;
+  if (flags_saved_) return;
   assembler_.mov(r12, rax);
   assembler_.lahf();
   assembler_.seto(al);
@@ -73,9 +73,21 @@ void Emitter::protect_flags() {
 
 void Emitter::emit_restore_flags() {
   assembler_.xchg(rax, r12);
-  assembler_.add(al, 0x7f);  // OF = AL was 1
+  assembler_.cmp(al, 0x81);  // OF = AL is 1; the image in AX stays, for a retry needs it again
   assembler_.sahf();
   assembler_.xchg(rax, r12);
+}
+
+void Emitter::prepare_flags(const Instruction& insn) {
+  if (!flags_saved_) return;
+  const u32 written = insn.flags_written & kArithmeticFlags;
+  const bool reads = (insn.flags_read & kArithmeticFlags) != 0;
+  const bool partial = written != 0 && flags_overwritten(insn) != kArithmeticFlags;
+  if (reads || partial) restore_flags();
+}
+
+void Emitter::settle_flags(const Instruction& insn) {
+  if ((insn.flags_written & kArithmeticFlags) != 0) flags_saved_ = false;
 }
 
 void Emitter::restore_flags() {
@@ -112,7 +124,41 @@ void Emitter::load_address(Gp dst, const Instruction& insn, i32 esp_bias) {
   }
 }
 
+// Whether the operand can stand as gs:[...] in the instruction itself, with 32-bit addressing (its wrap is
+// exact).
+bool Emitter::folds(const Instruction& insn) const {
+  return insn.address_size == 4 && mode_.shape(insn.segment) == SegmentShape::flat;
+}
+
+Mem Emitter::memory(const Instruction& insn, Access access, u32 size, i32 esp_bias) {
+  if (!window_ || !folds(insn) || insn.base == kNoRegister) {
+    load_address(r8, insn, esp_bias);
+    return memory_at_r8(access, size);
+  }
+  mark();
+  const i32 displacement = insn.displacement + (insn.base == kEsp ? esp_bias : 0);
+  unsigned shift = 0;
+  while ((1u << shift) < insn.scale) ++shift;
+  Mem operand = insn.index == kNoRegister ? ptr(gpd(insn.base), displacement, size)
+                                          : ptr(gpd(insn.base), gpd(insn.index), shift, displacement, size);
+  operand.setSegment(gs);
+  return operand;
+}
+
+Mem Emitter::memory_at_r8(Access access, u32 size) {
+  if (window_) {
+    mark();
+    Mem operand = ptr(r8, 0, size);
+    operand.setSegment(gs);
+    return operand;
+  }
+  lookup(access, size);
+  mark();
+  return ptr(r9, r8, 0, 0, size);
+}
+
 void Emitter::begin_memory() {
+  if (window_) return;
   protect_flags();
   retry_ = assembler_.newLabel();
   assembler_.bind(retry_);
@@ -160,6 +206,11 @@ void Emitter::emit_opcode(const Instruction& insn) {
   assembler_.db(alias ? 0x80 : insn.opcode);
 }
 
+void Emitter::emit_tail(const Instruction& insn) {
+  if (insn.immediate_offset == 0) return;
+  for (unsigned at = insn.immediate_offset; at < insn.length; ++at) assembler_.db(insn.bytes[at]);
+}
+
 void Emitter::copy_registers(const Instruction& insn) {
   mark();
   emit_prefixes(insn);
@@ -169,28 +220,53 @@ void Emitter::copy_registers(const Instruction& insn) {
   for (; tail < insn.length; ++tail) assembler_.db(insn.bytes[tail]);
 }
 
-void Emitter::copy_with_host_operand(const Instruction& insn) {
-  // A REX prefix makes AH..BH unreachable: swap the halves around the instruction.
-  const bool register_operand =
-      insn.operands[0].kind == OperandKind::gpr8 || insn.operands[1].kind == OperandKind::gpr8;
-  const u8 field = insn.modrm_reg();
-  bool high = false;
-  for (unsigned i = 0; i < insn.operand_count && register_operand; ++i)
-    high |=
-        insn.operands[i].kind == OperandKind::gpr8 && insn.operands[i].reg >= 4 && !insn.operands[i].hidden;
-  const u8 reg = high ? field & 3 : field;
+void Emitter::copy_with_memory(const Instruction& insn, Access access, u32 size) {
+  if (window_ && folds(insn)) return copy_folded(insn);
+  load_address(r8, insn);
+  if (!window_) lookup(access, size);
+  prepare_flags(insn);
+  copy_at(insn, !window_);
+}
+
+// The instruction's own ModRM, SIB and displacement under gs: and 32-bit addressing.
+void Emitter::copy_folded(const Instruction& insn) {
+  constexpr u8 kGs = 0x65;
+  constexpr u8 kAddress32 = 0x67;
+  mark();
+  assembler_.db(kGs);
+  assembler_.db(kAddress32);
+  emit_prefixes(insn);
+  emit_opcode(insn);
+  const bool absolute = (insn.modrm & 0xc7) == 0x05;
+  unsigned at = insn.modrm_offset;
+  if (absolute) {
+    // mod=00 rm=101 is RIP-relative here: the SIB form without base and index (SDM vol. 2A 2.2.1.6).
+    assembler_.db(static_cast<u8>((insn.modrm & 0x38) | 4));
+    assembler_.db(0x25);
+    ++at;
+  }
+  for (; at < insn.length; ++at) assembler_.db(insn.bytes[at]);
+}
+
+// With [r9 + r8], or gs:[r8], for the memory operand. A REX prefix makes AH..BH unreachable: the halves are
+// swapped around the instruction. (Under a window, where it may fault in between, such are interpreted.)
+void Emitter::copy_at(const Instruction& insn, bool r9_based) {
+  const bool high = names_high_byte(insn);
+  const u8 reg = high ? insn.modrm_reg() & 3 : insn.modrm_reg();
   const auto swap_halves = [&] { assembler_.xchg(gpb_lo(reg), gpb_hi(reg)); };
   if (high) swap_halves();
   mark();
+  if (!r9_based) assembler_.db(0x65);
   emit_prefixes(insn);
-  constexpr u8 kRexXb = 0x43;  // r8 as index, r9 as base
-  constexpr u8 kSibR9R8 = 0x01;
-  assembler_.db(kRexXb);
+  assembler_.db(r9_based ? 0x43 : 0x41);  // REX.XB or REX.B
   emit_opcode(insn);
-  assembler_.db(static_cast<u8>(reg << 3 | 4));
-  assembler_.db(kSibR9R8);
-  if (insn.immediate_offset != 0)
-    for (unsigned at = insn.immediate_offset; at < insn.length; ++at) assembler_.db(insn.bytes[at]);
+  if (r9_based) {
+    assembler_.db(static_cast<u8>(reg << 3 | 4));
+    assembler_.db(0x01);  // SIB: r9 + r8
+  } else {
+    assembler_.db(static_cast<u8>(reg << 3));
+  }
+  emit_tail(insn);
   if (high) swap_halves();
 }
 
@@ -242,31 +318,32 @@ void Emitter::jump_indirect() {
 }
 
 void Emitter::interpret(InterpretSite* site) {
-  restore_flags();
+  interpret_aside(site);
+  flags_saved_ = false;
+  resume_here(site);
+}
+
+void Emitter::interpret_aside(InterpretSite* site) {
+  if (flags_saved_) emit_restore_flags();
   assembler_.mov(r10d, site->eip);
   assembler_.mov(r11, reinterpret_cast<u64>(site));
   assembler_.mov(r9d, site->fpu ? AccessInfo::kFpu : 0);
   jump_to(stubs_.interpret);
-  interpret_sites_.emplace_back(site, offset());
 }
 
-void Emitter::poll(u32 eip, bool flags_live) {
+void Emitter::poll(u32 eip) {
   const Label pending = assembler_.newLabel();
+  // JRCXZ, because a fault in the block must show the flags that it was entered with.
   assembler_.mov(r8, context_field(offsetof(BtContext, events), 8));
-  if (!flags_live) {
-    assembler_.cmp(ptr(r8, 0, 4), 0);
-    assembler_.jne(pending);
-  } else {
-    assembler_.mov(r9, rcx);
-    assembler_.mov(ecx, ptr(r8, 0, 4));
-    assembler_.db(0xe3);  // jrcxz quiet
-    const u32 displacement_at = offset();
-    assembler_.db(0);
-    assembler_.mov(rcx, r9);
-    assembler_.jmp(pending);
-    code_.textSection()->buffer().data()[displacement_at] = static_cast<u8>(offset() - displacement_at - 1);
-    assembler_.mov(rcx, r9);
-  }
+  assembler_.mov(r9, rcx);
+  assembler_.mov(ecx, ptr(r8, 0, 4));
+  assembler_.db(0xe3);  // jrcxz over the exit
+  const u32 displacement_at = offset();
+  assembler_.db(0);
+  assembler_.mov(rcx, r9);
+  assembler_.jmp(pending);
+  code_.textSection()->buffer().data()[displacement_at] = static_cast<u8>(offset() - displacement_at - 1);
+  assembler_.mov(rcx, r9);
   cold_polls_.push_back({pending, eip});
 }
 

@@ -1,6 +1,6 @@
 // Emitter: host code for one block, over AsmJit: guest registers, flags, lookups, exits.
 //
-// Arithmetic flags are either in RFLAGS or, once a lookup had to clobber them while they were live, in r12 as
+// Arithmetic flags are either in RFLAGS or, once a lookup had to clobber them, in r12 as
 // LAHF and SETO leave them in AX; `flags_saved()` says which. Every way out of the hot path is a cold stub
 // after the block, which first brings the flags back to RFLAGS.
 #pragma once
@@ -43,8 +43,8 @@ class Emitter {
   Emitter(const RuntimeStubs& stubs, ModeKey mode, bool global)
       : stubs_(stubs), mode_(mode), global_(global) {}
 
-  // Starts a block that will stand at `address`.
-  void begin(const u8* address);
+  // Starts the block of guest code at eip; it will stand at `address`.
+  void begin(const u8* address, u32 eip);
   // Emits the cold stubs and gives the finished code; false if AsmJit failed (too large).
   bool finish(std::vector<u8>& code);
 
@@ -54,36 +54,39 @@ class Emitter {
   u32 offset() const { return static_cast<u32>(code_.textSection()->bufferSize()); }
 
   // --- per instruction
-  // Starts a guest instruction.
-  void begin_instruction(const Instruction& insn, u32 eip, bool flags_live);
+  // Starts a guest instruction. soft: by lookups, though the mode has a window.
+  void begin_instruction(const Instruction& insn, u32 eip, bool soft);
 
   // --- flags
   bool flags_saved() const { return flags_saved_; }
   // Brings the flags back to RFLAGS, if they are in r12.
   void restore_flags();
-  // The instruction just emitted overwrote all arithmetic flags: what is in r12 is stale.
-  void forget_saved_flags() { flags_saved_ = false; }
+  // Before an instruction that reads flags, or overwrites only some of them, while others may live in r12.
+  void prepare_flags(const Instruction& insn);
+  // After an instruction was emitted: one that overwrote all flags makes what is in r12 stale.
+  void settle_flags(const Instruction& insn);
 
   // --- memory
-  // Before an instruction's first address: saves live flags; a lookup that missed comes back to here.
+  // Before an instruction's first address: saves the flags, if lookups will clobber them; a lookup that
+  // missed comes back to here.
   void begin_memory();
+  // The host operand for an access of the instruction's memory operand; what is emitted next must be the one
+  // host instruction that uses it. Clobbers r8-r10 and RFLAGS, nothing of the guest.
+  asmjit::x86::Mem memory(const Instruction& insn, Access access, u32 size, i32 esp_bias = 0);
+  // The same for the linear address in r8d.
+  asmjit::x86::Mem memory_at_r8(Access access, u32 size);
+  // Through a window in this instruction; else through lookups.
+  bool window() const { return window_; }
   // dst = linear address of the memory operand. esp_bias is added if the base is ESP (POP mem).
   void load_address(asmjit::x86::Gp dst, const Instruction& insn, i32 esp_bias = 0);
-  // r8d holds a linear address: makes [r9 + r8] its host address, or goes the slow way. Clobbers r9, r10 and,
-  // unless they are live, RFLAGS. Clobbers nothing of the guest.
-  void lookup(Access access, u32 size);
-  // Saves live flags ahead of code that clobbers RFLAGS.
+  // Saves the flags ahead of code that clobbers RFLAGS; dead ones too, for a fault must show them.
   void protect_flags();
-  // The operand that a lookup leaves.
-  static asmjit::x86::Mem host_operand(u32 size = 0) {
-    return asmjit::x86::ptr(asmjit::x86::r9, asmjit::x86::r8, 0, 0, size);
-  }
 
   // --- copying instructions
   // The instruction with its register operands, without segment, address-size and meaningless prefixes.
   void copy_registers(const Instruction& insn);
-  // The same with [r9 + r8] for its memory operand.
-  void copy_with_host_operand(const Instruction& insn);
+  // The same with its memory operand where memory is.
+  void copy_with_memory(const Instruction& insn, Access access, u32 size);
 
   // --- leaving
   // Links out of the block: `at` is where the rel32 stands; the exit stub is emitted cold.
@@ -105,10 +108,13 @@ class Emitter {
   void jump_indirect();
   // The interpreter executes the site's instruction; the code emitted next is where it may go on.
   void interpret(InterpretSite* site);
+  // The same in a branch that the hot path jumps around; it goes on where resume_here() is called.
+  void interpret_aside(InterpretSite* site);
+  void resume_here(InterpretSite* site) { interpret_sites_.emplace_back(site, offset()); }
   // The sites, and where they go on, by offset.
   const std::vector<std::pair<InterpretSite*, u32>>& interpret_sites() const { return interpret_sites_; }
-  // Polls events at the block's start; flags_live as for the first instruction.
-  void poll(u32 eip, bool flags_live);
+  // Polls events at the block's start; keeps the flags.
+  void poll(u32 eip);
 
   const std::vector<InstructionMark>& marks() const { return marks_; }
   // The code emitted next may fault on the host; remember which guest instruction it belongs to.
@@ -127,6 +133,12 @@ class Emitter {
     u32 eip;
   };
   void emit_cold();
+  // r8d holds a linear address: makes [r9 + r8] its host address, or goes the slow way.
+  void lookup(Access access, u32 size);
+  bool folds(const Instruction& insn) const;
+  void emit_tail(const Instruction& insn);
+  void copy_folded(const Instruction& insn);
+  void copy_at(const Instruction& insn, bool r9_based);
   bool linkable(u32 target_eip) const;
   void emit_restore_flags();
   void emit_prefixes(const Instruction& insn);
@@ -144,7 +156,7 @@ class Emitter {
 
   const Instruction* insn_ = nullptr;
   u32 eip_ = 0;
-  bool flags_live_ = true;
+  bool window_ = false;
   bool flags_saved_ = false;
   asmjit::Label retry_;
   std::vector<ColdSite> cold_;

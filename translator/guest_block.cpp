@@ -4,7 +4,6 @@
 #include <span>
 
 #include "cpu-model/memory_access.h"
-#include "translator/flag_liveness.h"
 #include "translator/treatment.h"
 
 namespace ringshift::bt {
@@ -65,7 +64,6 @@ Outcome<GuestBlock> read_guest_block(Cpu& cpu, const Decoder& decoder, u32 eip) 
     if (ends_block(treatment_of(next.insn)) || next.insn.length == left) break;
     at += next.insn.length;
   }
-  mark_flag_liveness(block);
   return block;
 }
 

@@ -1,4 +1,4 @@
-// GuestBlock: the guest instructions of one block-to-be, decoded, with flag liveness.
+// GuestBlock: the guest instructions of one block-to-be, decoded.
 #pragma once
 
 #include <vector>
@@ -12,8 +12,6 @@ namespace ringshift::bt {
 struct GuestInstruction {
   Instruction insn;
   u32 eip = 0;
-  // Some arithmetic flag that this instruction finds may still be read, by it or later.
-  bool flags_live = true;
 };
 
 struct GuestBlock {

@@ -21,8 +21,16 @@ void on_signal(int signal, siginfo_t* info, void* context) {
   HostFaultHandler* const handler = current_handler;
   if (handler != nullptr && handler->handle_host_fault(signal, *info, *static_cast<ucontext_t*>(context)))
     return;
-  // Not ours: put back what was there; the instruction faults again.
-  sigaction(signal, &previous_actions[signal], nullptr);
+  // Not ours: what was there before decides.
+  const struct sigaction& previous = previous_actions[signal];
+  const bool plain = (previous.sa_flags & SA_SIGINFO) == 0;
+  if (plain && (previous.sa_handler == SIG_DFL || previous.sa_handler == SIG_IGN)) {
+    sigaction(signal, &previous, nullptr);  // the instruction faults again
+  } else if (plain) {
+    previous.sa_handler(signal);
+  } else {
+    previous.sa_sigaction(signal, info, context);
+  }
 }
 
 void install_once() {

@@ -32,6 +32,13 @@ class ModeKey {
   bool paging() const { return (bits_ & kPaging) != 0; }
   // EFLAGS.DF.
   bool downward() const { return (bits_ & kDownward) != 0; }
+  // Memory through a shadow window (mmu-shadow/), GS base, instead of lookups. The dispatcher's choice.
+  bool window() const { return (bits_ & kWindow) != 0; }
+  ModeKey with_window() const {
+    ModeKey key = *this;
+    key.bits_ |= kWindow;
+    return key;
+  }
   // 32-bit code on a flat or based stack, no single-stepping, no alignment checks, no armed breakpoints: what
   // the translator handles; anything else runs in the interpreter.
   bool translatable() const { return (bits_ & kInterpret) == 0; }
@@ -44,6 +51,7 @@ class ModeKey {
   static constexpr u32 kInterpret = 1u << 16;
   static constexpr unsigned kCplShift = 17;
   static constexpr u32 kDownward = 1u << 19;
+  static constexpr u32 kWindow = 1u << 20;
   u32 bits_ = 0;
 };
 

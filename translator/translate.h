@@ -17,6 +17,9 @@ void translate_bit_string(Emitter& emitter, const GuestInstruction& guest);
 // Strings without REP (translate_string.cpp).
 void translate_string(Emitter& emitter, const GuestInstruction& guest);
 
+// With REP, under a window; `site` for what the host's own can't do.
+void translate_rep(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site);
+
 // The stack (translate_stack.cpp).
 void translate_push(Emitter& emitter, const GuestInstruction& guest);
 void translate_pop(Emitter& emitter, const GuestInstruction& guest);
@@ -28,10 +31,5 @@ void push_immediate(Emitter& emitter, u32 value);
 // Block ends (translate_branch.cpp).
 void translate_branch(Emitter& emitter, const GuestInstruction& guest, Treatment treatment,
                       TranslationBlock& block);
-
-// After an instruction was emitted: whether what r12 holds still counts.
-void settle_flags(Emitter& emitter, const Instruction& insn);
-// Before an instruction that reads flags, or overwrites only some of them, while others may live.
-void prepare_flags(Emitter& emitter, const Instruction& insn);
 
 }  // namespace ringshift::bt

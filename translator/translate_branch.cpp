@@ -36,9 +36,8 @@ void load_target(Emitter& emitter, const Instruction& insn) {
     emitter.as().mov(r11d, gpd(insn.modrm_rm()));
     return;
   }
-  emitter.load_address(r8, insn);
-  emitter.lookup(Access::read, 4);
-  emitter.as().mov(r11d, Emitter::host_operand(4));
+  const Mem target = emitter.memory(insn, Access::read, 4);
+  emitter.as().mov(r11d, target);
 }
 
 void jump_to_r11(Emitter& emitter) {
@@ -53,9 +52,8 @@ void translate_ret(Emitter& emitter, const Instruction& insn) {
   top.base = kEsp;
   const i32 release = insn.opcode == 0xc2 ? static_cast<i32>(insn.immediate & 0xffff) : 0;
   emitter.begin_memory();
-  emitter.load_address(r8, top);
-  emitter.lookup(Access::read, 4);
-  emitter.as().mov(r11d, Emitter::host_operand(4));
+  const Mem return_address = emitter.memory(top, Access::read, 4);
+  emitter.as().mov(r11d, return_address);
   emitter.as().lea(esp, ptr(rsp, 4 + release));
   jump_to_r11(emitter);
 }

@@ -1,7 +1,7 @@
 // Translations of data processing: copied, with memory operands through the lookup.
 #include <Zydis/Zydis.h>
 
-#include "translator/flag_liveness.h"
+#include "translator/flag_effects.h"
 #include "translator/translate.h"
 
 namespace ringshift::bt {
@@ -20,41 +20,26 @@ u32 size_of_memory(const Instruction& insn) {
 
 }  // namespace
 
-void prepare_flags(Emitter& emitter, const Instruction& insn) {
-  if (!emitter.flags_saved()) return;
-  const u32 written = insn.flags_written & kArithmeticFlags;
-  const bool reads = (insn.flags_read & kArithmeticFlags) != 0;
-  const bool partial = written != 0 && flags_overwritten(insn) != kArithmeticFlags;
-  if (reads || partial) emitter.restore_flags();
-}
-
-void settle_flags(Emitter& emitter, const Instruction& insn) {
-  if ((insn.flags_written & kArithmeticFlags) != 0) emitter.forget_saved_flags();
-}
-
 void translate_identity(Emitter& emitter, const GuestInstruction& guest) {
   const Instruction& insn = guest.insn;
   if (insn.memory_form()) {
     emitter.begin_memory();
-    emitter.load_address(r8, insn);
-    emitter.lookup(access_of(insn), size_of_memory(insn));
-    prepare_flags(emitter, insn);
-    emitter.copy_with_host_operand(insn);
+    emitter.copy_with_memory(insn, access_of(insn), size_of_memory(insn));
   } else {
-    prepare_flags(emitter, insn);
+    emitter.prepare_flags(insn);
     emitter.copy_registers(insn);
   }
-  settle_flags(emitter, insn);
+  emitter.settle_flags(insn);
 }
 
 void translate_short_incdec(Emitter& emitter, const GuestInstruction& guest) {
   const Instruction& insn = guest.insn;
-  prepare_flags(emitter, insn);
+  emitter.prepare_flags(insn);
   const unsigned reg = insn.opcode & 7;
   const bool wide = insn.operand_size == 4;
   const Gp operand = wide ? Gp(gpd(reg)) : Gp(gpw(reg));
   insn.opcode < 0x48 ? emitter.as().inc(operand) : emitter.as().dec(operand);
-  settle_flags(emitter, insn);
+  emitter.settle_flags(insn);
 }
 
 void translate_moffs(Emitter& emitter, const GuestInstruction& guest) {
@@ -63,13 +48,12 @@ void translate_moffs(Emitter& emitter, const GuestInstruction& guest) {
   const bool byte = (insn.opcode & 1) == 0;
   const u32 size = byte ? 1 : insn.operand_size;
   emitter.begin_memory();
-  emitter.load_address(r8, insn);
-  emitter.lookup(store ? Access::write : Access::read, size);
+  const Mem operand = emitter.memory(insn, store ? Access::write : Access::read, size);
   const Gp accumulator = byte ? Gp(al) : size == 2 ? Gp(ax) : Gp(eax);
   if (store) {
-    emitter.as().mov(Emitter::host_operand(size), accumulator);
+    emitter.as().mov(operand, accumulator);
   } else {
-    emitter.as().mov(accumulator, Emitter::host_operand(size));
+    emitter.as().mov(accumulator, operand);
   }
 }
 
@@ -99,11 +83,15 @@ void translate_bit_string(Emitter& emitter, const GuestInstruction& guest) {
   }
   as.sar(r11d, wide ? 5 : 4);
   as.lea(r8d, ptr(r8, r11, wide ? 2 : 1));
-  emitter.lookup(insn.mnemonic == ZYDIS_MNEMONIC_BT ? Access::read : Access::write, insn.operand_size);
   as.mov(r11d, gpd(reg));
   as.and_(r11d, wide ? 31 : 15);
-  emitter.restore_flags();
-  const Mem operand = Emitter::host_operand(insn.operand_size);
+  const Access access = insn.mnemonic == ZYDIS_MNEMONIC_BT ? Access::read : Access::write;
+  if (emitter.window()) emitter.restore_flags();
+  const Mem operand = emitter.memory_at_r8(access, insn.operand_size);
+  if (!emitter.window()) {
+    emitter.restore_flags();
+    emitter.mark();
+  }
   const Gp bit = wide ? Gp(r11d) : Gp(r11w);
   if (insn.has_prefix(kPrefixLock)) as.lock();
   switch (insn.mnemonic) {

@@ -7,28 +7,26 @@ using namespace asmjit::x86;  // NOLINT: register names
 
 namespace {
 
-// r8d = linear address of ss:[esp + displacement].
-void load_stack_address(Emitter& emitter, i32 displacement) {
+// ss:[esp + displacement], as an instruction's memory operand.
+Instruction stack_slot(i32 displacement) {
   Instruction slot;
   slot.segment = Seg::ss;
   slot.base = kEsp;
   slot.displacement = displacement;
-  emitter.load_address(r8, slot);
+  return slot;
 }
 
 }  // namespace
 
 void push_register(Emitter& emitter, Gp value) {
-  load_stack_address(emitter, -4);
-  emitter.lookup(Access::write, 4);
-  emitter.as().mov(Emitter::host_operand(4), value.r32());
+  const Mem top = emitter.memory(stack_slot(-4), Access::write, 4);
+  emitter.as().mov(top, value.r32());
   emitter.as().lea(esp, ptr(rsp, -4));
 }
 
 void push_immediate(Emitter& emitter, u32 value) {
-  load_stack_address(emitter, -4);
-  emitter.lookup(Access::write, 4);
-  emitter.as().mov(Emitter::host_operand(4), value);
+  const Mem top = emitter.memory(stack_slot(-4), Access::write, 4);
+  emitter.as().mov(top, value);
   emitter.as().lea(esp, ptr(rsp, -4));
 }
 
@@ -38,9 +36,8 @@ void translate_push(Emitter& emitter, const GuestInstruction& guest) {
   emitter.begin_memory();
   if (operand.kind == OperandKind::immediate) return push_immediate(emitter, insn.immediate);
   if (operand.kind == OperandKind::gpr32) return push_register(emitter, gpd(operand.reg));
-  emitter.load_address(r8, insn);
-  emitter.lookup(Access::read, 4);
-  emitter.as().mov(r11d, Emitter::host_operand(4));
+  const Mem source = emitter.memory(insn, Access::read, 4);
+  emitter.as().mov(r11d, source);
   push_register(emitter, r11);
 }
 
@@ -48,17 +45,16 @@ void translate_pop(Emitter& emitter, const GuestInstruction& guest) {
   const Instruction& insn = guest.insn;
   const Operand& operand = insn.operands[0];
   emitter.begin_memory();
-  load_stack_address(emitter, 0);
-  emitter.lookup(Access::read, 4);
+  const Mem top = emitter.memory(stack_slot(0), Access::read, 4);
   if (operand.kind == OperandKind::gpr32) {
-    emitter.as().mov(gpd(operand.reg), Emitter::host_operand(4));
+    emitter.as().mov(gpd(operand.reg), top);
     if (operand.reg != kEsp) emitter.as().lea(esp, ptr(rsp, 4));
     return;
   }
-  emitter.as().mov(r11d, Emitter::host_operand(4));
-  emitter.load_address(r8, insn, 4);  // an ESP base counts after the increment (SDM vol. 2B POP)
-  emitter.lookup(Access::write, 4);
-  emitter.as().mov(Emitter::host_operand(4), r11d);
+  emitter.as().mov(r11d, top);
+  // An ESP base counts after the increment (SDM vol. 2B POP).
+  const Mem target = emitter.memory(insn, Access::write, 4, 4);
+  emitter.as().mov(target, r11d);
   emitter.as().lea(esp, ptr(rsp, 4));
 }
 
@@ -67,9 +63,8 @@ void translate_leave(Emitter& emitter, const GuestInstruction&) {
   frame.segment = Seg::ss;
   frame.base = kEbp;
   emitter.begin_memory();
-  emitter.load_address(r8, frame);
-  emitter.lookup(Access::read, 4);
-  emitter.as().mov(r11d, Emitter::host_operand(4));
+  const Mem saved = emitter.memory(frame, Access::read, 4);
+  emitter.as().mov(r11d, saved);
   emitter.as().lea(esp, ptr(rbp, 4));
   emitter.as().mov(ebp, r11d);
 }

@@ -152,7 +152,10 @@ bool is_string(const Instruction& insn) {
 
 Treatment string_treatment(const Instruction& insn) {
   const bool repeated = insn.has_prefix(kPrefixRep) || insn.has_prefix(kPrefixRepne);
-  return repeated || insn.address_size != 4 ? Treatment::interpret : Treatment::string;
+  if (insn.address_size != 4) return Treatment::interpret;
+  const bool lods = (insn.opcode & 0xfe) == 0xac;
+  if (repeated) return lods ? Treatment::interpret : Treatment::rep_string;
+  return Treatment::string;
 }
 
 bool general_operands_only(const Instruction& insn) {
@@ -227,7 +230,20 @@ bool uses_sse(const Instruction& insn) {
   return sse_isa(insn.isa_set) && insn.mnemonic != ZYDIS_MNEMONIC_CRC32;
 }
 
-bool uses_fpu_state(const Instruction& insn) { return fpu_isa(insn.isa_set) || uses_sse(insn); }
+bool names_high_byte(const Instruction& insn) {
+  for (unsigned i = 0; i < insn.operand_count; ++i)
+    if (insn.operands[i].kind == OperandKind::gpr8 && insn.operands[i].reg >= 4 && !insn.operands[i].hidden)
+      return true;
+  return false;
+}
+
+bool uses_fpu_state(const Instruction& insn) {
+  if (fpu_isa(insn.isa_set) || uses_sse(insn)) return true;
+  // FCOMI and its like came with the Pentium Pro, and Zydis counts them there.
+  for (unsigned i = 0; i < insn.operand_count; ++i)
+    if (insn.operands[i].kind == OperandKind::st) return true;
+  return false;
+}
 
 Treatment treatment_of(const Instruction& insn) {
   if (!general_operands_only(insn)) return system_operands(insn);

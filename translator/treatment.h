@@ -18,9 +18,10 @@ enum class Treatment : u8 {
   push,
   pop,
   leave,
-  string,     // a single MOVS, CMPS, STOS, LODS, SCAS, without REP
-  direction,  // CLD and STD: the direction is part of the mode
-              // Those that end a block:
+  string,      // a single MOVS, CMPS, STOS, LODS, SCAS, without REP
+  rep_string,  // MOVS, CMPS, STOS, SCAS with REP
+  direction,   // CLD and STD: the direction is part of the mode
+               // Those that end a block:
   jump,
   jump_if,
   jump_counter,  // JECXZ, LOOP..
@@ -40,5 +41,7 @@ constexpr bool ends_block(Treatment treatment) {
 // Whether the instruction uses x87, MMX or SSE state (the interpreter then needs it in VcpuState::fx).
 bool uses_fpu_state(const Instruction& insn);
 bool uses_sse(const Instruction& insn);
+// Whether an explicit operand is AH, CH, DH or BH.
+bool names_high_byte(const Instruction& insn);
 
 }  // namespace ringshift::bt

@@ -1,8 +1,6 @@
-#include "translator/flag_liveness.h"
+#include "translator/flag_effects.h"
 
 #include <Zydis/Mnemonic.h>
-
-#include "translator/treatment.h"
 
 namespace ringshift::bt {
 
@@ -58,19 +56,6 @@ u32 flags_overwritten(const Instruction& insn) {
   }
   const u32 kept = keeps_undefined_flags(insn.mnemonic) ? insn.flags_undefined : 0;
   return insn.flags_written & ~kept & kArithmeticFlags;
-}
-
-void mark_flag_liveness(GuestBlock& block) {
-  u32 live = kArithmeticFlags;
-  for (auto at = block.instructions.rbegin(); at != block.instructions.rend(); ++at) {
-    const Treatment treatment = treatment_of(at->insn);
-    if (treatment == Treatment::interpret || treatment == Treatment::interpret_last) {
-      live = kArithmeticFlags;
-    } else {
-      live = (live & ~flags_overwritten(at->insn)) | (at->insn.flags_read & kArithmeticFlags);
-    }
-    at->flags_live = live != 0;
-  }
 }
 
 }  // namespace ringshift::bt
