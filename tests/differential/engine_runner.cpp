@@ -19,9 +19,6 @@ constexpr u64 kDirectories = 0x2000;  // four
 constexpr u64 kTables = 0x6000;
 constexpr u64 kSystem = 0x10000;  // GDT, IDT, TSS, stubs, stack: a page each
 constexpr u64 kArenaPages = 0x20000;
-// Where the system pages are mapped, for the supervisor only: where no arithmetic on edge values leads, since
-// a user access there has another error code than on the host.
-constexpr u32 kSystemLinear = 0x7a3c4000;
 constexpr u32 kGdt = kSystemLinear, kIdt = kSystemLinear + 0x1000, kTss = kSystemLinear + 0x2000;
 constexpr u32 kStubs = kSystemLinear + 0x3000, kStackTop = kSystemLinear + 0x5000;
 constexpr u16 kKernelCs = 0x08, kKernelDs = 0x10, kTssSelector = 0x40;
@@ -94,7 +91,7 @@ void EngineRunner::build_tables(bool low_arena) {
     for (u32 page = 0; page < arena.pages; ++page)
       map_page(arena.base + page * kPageSize, arena_physical(i) + page * kPageSize, flags);
   }
-  for (u32 page = 0; page < 5; ++page)
+  for (u32 page = 0; page < kSystemPages; ++page)
     map_page(kSystemLinear + page * kPageSize, kSystem + page * kPageSize, kWritable | kAccessed | kDirty);
 
   const u64 gdt = kSystem;

@@ -31,6 +31,11 @@ inline constexpr std::array<Arena, kArenaCount> kArenas = {{
     {"low", 0x00008000, 2, true, false},
 }};
 
+// Where an engine has its system pages, for the supervisor only: where no arithmetic on edge values leads. A
+// user access there has another error code than on the host.
+inline constexpr u32 kSystemLinear = 0x7a3c4000;
+inline constexpr u32 kSystemPages = 5;
+
 // As 64-bit Linux's GDT has them, so that MOV from a segment register gives the same.
 inline constexpr u16 kUserCs = 0x23;
 inline constexpr u16 kUserDs = 0x2b;

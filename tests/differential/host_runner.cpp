@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <iterator>
 
 #include "base/check.h"
 
@@ -35,6 +36,24 @@ constexpr std::size_t kSignalStack = 256 * 1024;
 // A signal handler has no other way to its runner.
 HostRunner* g_runner = nullptr;
 
+// Handlers only while the host runs guest code: an engine may have its own for the same signals.
+class HandlerScope {
+ public:
+  HandlerScope() {
+    struct sigaction action {};
+    action.sa_sigaction = ringshift_host_handler;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    for (unsigned i = 0; i < std::size(kSignals); ++i) sigaction(kSignals[i], &action, &previous_[i]);
+  }
+  HandlerScope(const HandlerScope&) = delete;
+  ~HandlerScope() {
+    for (unsigned i = 0; i < std::size(kSignals); ++i) sigaction(kSignals[i], &previous_[i], nullptr);
+  }
+
+ private:
+  struct sigaction previous_[std::size(kSignals)];
+};
+
 u32 arena_offset(unsigned index) {
   u32 offset = 0;
   for (unsigned i = 0; i < index; ++i) offset += kArenas[i].size();
@@ -56,12 +75,7 @@ Result<std::unique_ptr<HostRunner>> HostRunner::create() {
   stack.ss_size = kSignalStack;
   sigaltstack(&stack, nullptr);
   g_runner = runner.get();
-  for (const int signal : kSignals) {
-    struct sigaction action {};
-    action.sa_sigaction = ringshift_host_handler;
-    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
-    sigaction(signal, &action, nullptr);
-  }
+  ::signal(SIGPROF, SIG_IGN);
   const itimerval ticks = {{0, kTickMicroseconds}, {0, kTickMicroseconds}};
   setitimer(ITIMER_PROF, &ticks, nullptr);
   return runner;
@@ -71,7 +85,7 @@ HostRunner::~HostRunner() {
   if (g_runner == this) {
     const itimerval none = {};
     setitimer(ITIMER_PROF, &none, nullptr);
-    for (const int signal : kSignals) ::signal(signal, SIG_DFL);
+    ::signal(SIGPROF, SIG_IGN);
     stack_t stack{};
     stack.ss_flags = SS_DISABLE;
     sigaltstack(&stack, nullptr);
@@ -137,7 +151,10 @@ RunResult HostRunner::run(const UserState& state) {
   context_.ds = state.ds;
   context_.es = state.es;
   ticks_ = 0;
-  ringshift_host_enter(&context_);
+  {
+    const HandlerScope scope;
+    ringshift_host_enter(&context_);
+  }
   return result_;
 }
 
