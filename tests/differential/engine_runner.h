@@ -21,6 +21,7 @@ class EngineRunner final : public Runner, private CpuIo {
   void write(u32 address, std::span<const u8> bytes) override;
   const u8* arena(ArenaIndex index) const override;
   RunResult run(const UserState& state) override;
+  void report(StatsSink& sink) const { engine_->report(sink); }
 
  private:
   EngineRunner(GuestMemory memory, CpuidTable cpuid);

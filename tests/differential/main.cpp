@@ -23,6 +23,18 @@ struct Options {
   unsigned repeat = 1;
   unsigned max_failures = 10;
   bool print = false;
+  bool stats = false;
+};
+
+// What the engine counted: that translated code ran at all, and what fell back.
+class PrintingSink final : public StatsSink {
+ public:
+  void count(std::string_view group, std::string_view name, u64 value) override {
+    if (value != 0) fmt::print("{} {}: {}\n", group, name, value);
+  }
+  void figure(std::string_view group, std::string_view name, double value, std::string_view unit) override {
+    fmt::print("{} {}: {:.3f} {}\n", group, name, value, unit);
+  }
 };
 
 Result<std::unique_ptr<EngineRunner>> make_engine(const std::string& name, bool low_arena) {
@@ -109,6 +121,10 @@ int run(const Options& options) {
   fmt::print("ends by vector:{}; at the final HLT: {}\n", ends, comparison.finished());
   fmt::print("{}: seed {}, {} sequences, {} differ, {:.1f} s\n", options.engine, options.seed, options.count,
              failures, seconds);
+  if (options.stats && engine != nullptr) {
+    PrintingSink sink;
+    engine->report(sink);
+  }
   return failures == 0 ? 0 : 1;
 }
 
@@ -125,6 +141,7 @@ int main(int argc, char** argv) {
   app.add_option("--repeat", options.repeat, "runs of each sequence on the engine");
   app.add_option("--max-failures", options.max_failures);
   app.add_flag("--print", options.print, "list each sequence before it runs");
+  app.add_flag("--stats", options.stats, "print the engine's counts at the end");
   CLI11_PARSE(app, argc, argv);
   return ringshift::differential::run(options);
 }
