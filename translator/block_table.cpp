@@ -1,3 +1,4 @@
+// Finding, linking and dropping translated blocks.
 #include "translator/block_table.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// From decoded guest instructions to a finished block.
 #include "translator/block_translator.h"
 
 #include <Zydis/Mnemonic.h>
@@ -158,6 +159,7 @@ std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& g
   place_links(emitter, *block);
   for (const auto& [site, resume] : emitter.interpret_sites())
     if (!ends_block(treatment_of(site->decoded.insn))) site->resume = block->polled_entry + resume;
+  listing_.translated(guest, *block, emitter.starts());
   ++counters_.blocks;
   counters_.guest_instructions += block->instructions;
   counters_.guest_bytes += block->guest_bytes;

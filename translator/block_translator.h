@@ -21,8 +21,9 @@ struct TranslationCounters {
 
 class BlockTranslator {
  public:
-  BlockTranslator(CodeCache& cache, const RuntimeStubs& stubs, const Interpreter& interpreter)
-      : cache_(cache), stubs_(stubs), interpreter_(interpreter) {}
+  BlockTranslator(CodeCache& cache, const RuntimeStubs& stubs, const Interpreter& interpreter,
+                  Listing& listing)
+      : cache_(cache), stubs_(stubs), interpreter_(interpreter), listing_(listing) {}
 
   // Fills a block for guest code that isn't empty. Null if the cache has no room: flush it and try again.
   std::unique_ptr<TranslationBlock> translate(const GuestBlock& guest, ModeKey mode);
@@ -44,6 +45,7 @@ class BlockTranslator {
   CodeCache& cache_;
   const RuntimeStubs& stubs_;
   const Interpreter& interpreter_;
+  Listing& listing_;
   std::deque<InterpretSite> sites_;
   std::unordered_set<Gpa> soft_sites_;
   TranslationCounters counters_;

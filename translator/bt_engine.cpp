@@ -1,3 +1,4 @@
+// The engine contract, over the dispatcher.
 #include "translator/bt_engine.h"
 
 #include "translator/dispatcher.h"

@@ -1,3 +1,4 @@
+// The two mappings of the code cache.
 #include "translator/code_cache.h"
 
 #include <sys/mman.h>

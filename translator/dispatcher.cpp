@@ -1,3 +1,4 @@
+// The dispatcher's loop: events, modes, finding and making blocks, figures.
 #include "translator/dispatcher.h"
 
 #include <Zydis/Zydis.h>
@@ -33,9 +34,10 @@ Dispatcher::Dispatcher(Cpu& cpu, CodeCache cache, BtOptions::Memory memory)
       decoder_(cpu.cpuid),
       interpreter_(cpu),
       cache_(std::move(cache)),
+      listing_(cpu.trace),
       jump_table_(kJumpEntries),
       blocks_(cpu.phys, cache_, jump_table_.data()),
-      translator_(cache_, stubs_, interpreter_),
+      translator_(cache_, stubs_, interpreter_, listing_),
       memory_(memory),
       windows_(cpu) {
   context_.events = &cpu.control.events;
@@ -107,6 +109,7 @@ const u8* Dispatcher::dispatch() {
     }
     use_mode(mode);
     cpu_.state.rflags &= ~u64{kFlagRf};
+    listing_.entered(**block);
     return (*block)->entry;
   }
 }
@@ -117,6 +120,7 @@ bool Dispatcher::handle_events() {
   if ((events & kEventService) != 0) {
     control.clear_event(kEventService);
     control.retired += std::exchange(context_.executed, 0);
+    if (cpu_.user()) user_hot_ = heat_.touch(static_cast<u32>(cpu_.state.cr3), counters_.window_faults);
     cpu_.io->service(events);
   }
   if ((events & kEventExit) != 0) {
@@ -143,7 +147,7 @@ ModeKey Dispatcher::mode_now() const {
     case BtOptions::Memory::automatic:
       break;
   }
-  return key.user() && key.paging() ? key : key.with_window();
+  return key.user() && key.paging() && !user_hot_ ? key : key.with_window();
 }
 
 void Dispatcher::use_mode(ModeKey mode) {

@@ -7,6 +7,7 @@
 #include "cpu-model/execution_engine.h"
 #include "cpu-model/interp/interpreter.h"
 #include "mmu-shadow/window_set.h"
+#include "translator/address_space_heat.h"
 #include "translator/block_table.h"
 #include "translator/block_translator.h"
 #include "translator/bt_engine.h"
@@ -74,12 +75,15 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   CodeCache cache_;
   u64 stub_bytes_ = 0;
   RuntimeStubs stubs_;
+  Listing listing_;
   std::vector<JumpEntry> jump_table_;
   BlockTable blocks_;
   BlockTranslator translator_;
   BtContext context_;
   BtOptions::Memory memory_;
   WindowSet windows_;
+  AddressSpaceHeat heat_;
+  bool user_hot_ = false;  // of the current CR3
   const u8* gs_base_ = nullptr;
   std::unordered_map<Gpa, unsigned> window_failures_;  // by instruction
   std::vector<Gpa> becoming_soft_;

@@ -63,6 +63,7 @@ const u8* Dispatcher::on_interpret(BtContext* context, const void* argument, u32
 const u8* Dispatcher::on_chain(BtContext* context, const void* argument, u32, u32) {
   Dispatcher& d = self(context);
   ++d.counters_.chain_exits;
+  if (d.listing_.traces_entries()) return d.dispatch();
   if (d.cpu_.control.events.load(std::memory_order_acquire) != 0) return d.dispatch();
   const u64 epoch = d.blocks_.epoch();
   const Outcome<TranslationBlock*> target = d.current_block(d.mode_);
@@ -81,6 +82,7 @@ const u8* Dispatcher::on_chain(BtContext* context, const void* argument, u32, u3
 const u8* Dispatcher::on_jump(BtContext* context, const void*, u32, u32) {
   Dispatcher& d = self(context);
   ++d.counters_.jump_misses;
+  if (d.listing_.traces_entries()) return d.dispatch();
   if (d.cpu_.control.events.load(std::memory_order_acquire) != 0) return d.dispatch();
   const Outcome<TranslationBlock*> target = d.current_block(d.mode_);
   if (!target || *target == nullptr) return d.dispatch();
@@ -115,6 +117,7 @@ void Dispatcher::on_flush_all() {
 
 void Dispatcher::on_flush_address_space() {
   windows_.on_flush_address_space();
+  user_hot_ = heat_.hot(static_cast<u32>(cpu_.state.cr3));
   std::erase_if(generations_, [](const auto& entry) { return !entry.second.global_only; });
   mode_known_ = false;
 }

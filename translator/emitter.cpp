@@ -1,3 +1,4 @@
+// Emission of host code: flags, memory operands, copied instructions, ways out.
 #include "translator/emitter.h"
 
 #include <Zydis/Zydis.h>
@@ -54,6 +55,7 @@ void Emitter::begin_instruction(const Instruction& insn, u32 eip, bool soft) {
   insn_ = &insn;
   eip_ = eip;
   retry_ = Label();
+  starts_.push_back({offset(), eip - block_eip_});
 }
 
 void Emitter::mark() {
@@ -354,6 +356,7 @@ bool Emitter::linkable(u32 target_eip) const {
 }
 
 void Emitter::emit_cold() {
+  starts_.push_back({offset(), InstructionStart::kCold});
   for (const ColdSite& site : cold_) {
     assembler_.bind(site.label);
     if (site.flags_saved) emit_restore_flags();

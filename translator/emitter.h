@@ -12,6 +12,7 @@
 #include "cpu-model/instruction.h"
 #include "translator/bt_context.h"
 #include "translator/code_cache.h"
+#include "translator/listing.h"
 #include "translator/translation_block.h"
 
 namespace ringshift::bt {
@@ -117,6 +118,8 @@ class Emitter {
   void poll(u32 eip);
 
   const std::vector<InstructionMark>& marks() const { return marks_; }
+  // Where each guest instruction's code begins, for the listing.
+  const std::vector<InstructionStart>& starts() const { return starts_; }
   // The code emitted next may fault on the host; remember which guest instruction it belongs to.
   void mark();
 
@@ -164,6 +167,7 @@ class Emitter {
   std::vector<PendingLink> links_;
   std::vector<std::pair<InterpretSite*, u32>> interpret_sites_;
   std::vector<InstructionMark> marks_;
+  std::vector<InstructionStart> starts_;
 };
 
 }  // namespace ringshift::bt

@@ -1,3 +1,4 @@
+// Which flags an instruction certainly overwrites.
 #include "translator/flag_effects.h"
 
 #include <Zydis/Mnemonic.h>

@@ -1,3 +1,4 @@
+// Reading a block of guest code.
 #include "translator/guest_block.h"
 
 #include <algorithm>

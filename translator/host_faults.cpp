@@ -1,3 +1,4 @@
+// Signal handlers and the alternate stack of translated code.
 #include "translator/host_faults.h"
 
 #include <sys/auxv.h>

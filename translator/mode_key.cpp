@@ -1,3 +1,4 @@
+// The mode key of a CPU state.
 #include "translator/mode_key.h"
 
 #include "cpu-model/control_registers.h"

@@ -1,3 +1,4 @@
+// Emission of the shared stubs.
 #include "translator/runtime_stubs.h"
 
 #include <cstddef>

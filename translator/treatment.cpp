@@ -1,3 +1,4 @@
+// The allow-list, and what each instruction on it needs.
 #include "translator/treatment.h"
 
 #include <Zydis/Zydis.h>

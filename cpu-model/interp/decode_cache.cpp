@@ -1,3 +1,4 @@
+// The decode cache: pages, the arena, and what writes drop.
 #include "cpu-model/interp/decode_cache.h"
 
 #include <algorithm>
