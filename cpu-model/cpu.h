@@ -49,7 +49,7 @@ struct RestartPoint {
   bool again;  // the handler is unfinished and wants another round; nothing is retired yet
 };
 
-struct Cpu : PhysicalMapListener {
+struct Cpu final : PhysicalMapListener {
   Cpu(PhysicalMap& physical, const CpuidTable& cpuid_table, RunControl& run_control, Tracer& tracer);
   Cpu(const Cpu&) = delete;
   ~Cpu();

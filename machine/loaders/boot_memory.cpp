@@ -23,7 +23,7 @@ bool BootMemory::loadable(Gpa gpa, u64 length) const {
 
 Result<void> BootMemory::load(const InputFile& file, u64 offset, Gpa gpa, u64 length) {
   RS_CHECK(length == 0 || map_.memory().contains(gpa, length));
-  return file.read(offset, {map_.memory().base() + gpa, length});
+  return file.copy_to(map_.memory().fd(), gpa, offset, length);
 }
 
 void BootMemory::store(Gpa gpa, std::span<const u8> bytes) {

@@ -2,6 +2,7 @@
 #include "machine/loaders/input_file.h"
 
 #include <fcntl.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,12 +31,30 @@ Result<void> InputFile::read(u64 offset, std::span<u8> out) const {
     if (got < 0 && errno == EINTR) continue;
     if (got < 0)
       return fail(ErrorKind::input_file, "cannot read {} {}: {}", what_, path_, std::strerror(errno));
-    if (got == 0)
-      return fail(ErrorKind::input_file, "{} {} is truncated: it ends at {} bytes, and {} more are needed",
-                  what_, path_, size_, out.size() - done);
+    if (got == 0) return ended_early(out.size() - done);
     done += static_cast<u64>(got);
   }
   return {};
+}
+
+Result<void> InputFile::copy_to(int target, u64 at, u64 offset, u64 length) const {
+  off_t from = static_cast<off_t>(offset);
+  const off_t end = from + static_cast<off_t>(length);
+  if (::lseek(target, static_cast<off_t>(at), SEEK_SET) < 0)
+    return fail(ErrorKind::internal, "cannot write guest RAM: {}", std::strerror(errno));
+  while (from < end) {
+    const ssize_t got = ::sendfile(target, fd_.get(), &from, static_cast<std::size_t>(end - from));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0)
+      return fail(ErrorKind::input_file, "cannot read {} {}: {}", what_, path_, std::strerror(errno));
+    if (got == 0) return ended_early(static_cast<u64>(end - from));
+  }
+  return {};
+}
+
+Result<void> InputFile::ended_early(u64 missing) const {
+  return fail(ErrorKind::input_file, "{} {} is truncated: it ends at {} bytes, and {} more are needed", what_,
+              path_, size_, missing);
 }
 
 }  // namespace ringshift

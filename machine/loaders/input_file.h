@@ -22,6 +22,9 @@ class InputFile {
 
   // Fills `out` from `offset`; an error if the file ends before.
   Result<void> read(u64 offset, std::span<u8> out) const;
+  // Copies [offset, offset + length) to `target` (a memfd) at `at`, inside the kernel: half the time of
+  // reading into a fresh mapping of it, which faults at every page.
+  Result<void> copy_to(int target, u64 at, u64 offset, u64 length) const;
   // A little-endian value at `offset`.
   template <class T>
   Result<T> value(u64 offset) const {
@@ -33,6 +36,7 @@ class InputFile {
  private:
   InputFile(UniqueFd fd, std::string path, std::string_view what, u64 size)
       : fd_(std::move(fd)), path_(std::move(path)), what_(what), size_(size) {}
+  Result<void> ended_early(u64 missing) const;
   UniqueFd fd_;
   std::string path_;
   std::string what_;
