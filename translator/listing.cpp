@@ -1,0 +1,147 @@
+// Listing: Zydis formats the guest's code, Capstone the host's.
+#include "translator/listing.h"
+
+#include <Zydis/Zydis.h>
+#include <capstone/capstone.h>
+#include <fmt/format.h>
+
+#include <iterator>
+
+namespace ringshift::bt {
+
+namespace {
+
+std::string hex_bytes(const u8* bytes, std::size_t count) {
+  std::string text;
+  for (std::size_t i = 0; i < count; ++i) fmt::format_to(std::back_inserter(text), "{:02x} ", bytes[i]);
+  return text;
+}
+
+class GuestFormatter {
+ public:
+  GuestFormatter() {
+    ZydisDecoderInit(&decoder_, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
+    ZydisFormatterInit(&formatter_, ZYDIS_FORMATTER_STYLE_INTEL);
+  }
+  std::string text(const GuestInstruction& guest) const {
+    ZydisDecodedInstruction insn;
+    ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+    char line[128];
+    const Instruction& from = guest.insn;
+    const bool ok =
+        ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder_, from.bytes, from.length, &insn, operands)) &&
+        ZYAN_SUCCESS(ZydisFormatterFormatInstruction(&formatter_, &insn, operands, insn.operand_count_visible,
+                                                     line, sizeof line, guest.eip, nullptr));
+    return ok ? line : "?";
+  }
+
+ private:
+  ZydisDecoder decoder_;
+  ZydisFormatter formatter_;
+};
+
+// Capstone's handle and its one instruction.
+class HostDisassembler {
+ public:
+  HostDisassembler() {
+    if (cs_open(CS_ARCH_X86, CS_MODE_64, &handle_) == CS_ERR_OK) insn_ = cs_malloc(handle_);
+  }
+  HostDisassembler(const HostDisassembler&) = delete;
+  ~HostDisassembler() {
+    if (insn_ != nullptr) cs_free(insn_, 1);
+    if (handle_ != 0) cs_close(&handle_);
+  }
+  // One line; `pc` moves past the instruction, or past a byte that is none.
+  std::string line(const u8*& pc, const u8* end) {
+    u64 address = reinterpret_cast<u64>(pc);
+    std::size_t left = static_cast<std::size_t>(end - pc);
+    const u8* const start = pc;
+    if (insn_ == nullptr || !cs_disasm_iter(handle_, &pc, &left, &address, insn_)) {
+      pc = start + 1;
+      return fmt::format("  {}: {:<30} (bad)\n", fmt::ptr(start), hex_bytes(start, 1));
+    }
+    return fmt::format("  {}: {:<30} {} {}\n", fmt::ptr(start), hex_bytes(start, insn_->size),
+                       insn_->mnemonic, insn_->op_str);
+  }
+
+ private:
+  csh handle_ = 0;
+  cs_insn* insn_ = nullptr;
+};
+
+const char* shape_name(SegmentShape shape) {
+  switch (shape) {
+    case SegmentShape::flat:
+      return "flat";
+    case SegmentShape::based:
+      return "based";
+    case SegmentShape::checked:
+      break;
+  }
+  return "checked";
+}
+
+}  // namespace
+
+std::string describe(ModeKey mode) {
+  constexpr const char* kNames[kSegCount] = {"es", "cs", "ss", "ds", "fs", "gs"};
+  std::string text = mode.user() ? "user" : "supervisor";
+  text += mode.window() ? " window" : " soft";
+  if (!mode.paging()) text += " unpaged";
+  if (mode.downward()) text += " downward";
+  if (mode.fpu_off()) text += " fpu-off";
+  if (mode.sse_off()) text += " sse-off";
+  for (unsigned i = 0; i < kSegCount; ++i) {
+    const SegmentShape shape = mode.shape(static_cast<Seg>(i));
+    if (shape != SegmentShape::flat)
+      fmt::format_to(std::back_inserter(text), " {}={}", kNames[i], shape_name(shape));
+  }
+  return text;
+}
+
+std::string list_guest(const GuestBlock& guest, unsigned count) {
+  const GuestFormatter formatter;
+  std::string text;
+  for (const GuestInstruction& next : guest.instructions) {
+    if (count-- == 0) break;
+    fmt::format_to(std::back_inserter(text), "  {:08x}: {:<30} {}\n", next.eip,
+                   hex_bytes(next.insn.bytes, next.insn.length), formatter.text(next));
+  }
+  return text;
+}
+
+std::string list_host(const TranslationBlock& block, std::span<const InstructionStart> starts) {
+  HostDisassembler host;
+  std::string text;
+  const u8* pc = block.polled_entry;
+  const u8* const end = pc + block.host_bytes;
+  while (pc < end) {
+    while (!starts.empty() && block.polled_entry + starts.front().host_offset <= pc) {
+      if (starts.front().guest_offset == InstructionStart::kCold) {
+        text += " -- cold\n";
+      } else if (starts.front().host_offset == 0) {
+        text += " -- poll and count\n";
+      } else {
+        fmt::format_to(std::back_inserter(text), " -- {:08x}\n", block.eip + starts.front().guest_offset);
+      }
+      starts = starts.subspan(1);
+    }
+    text += host.line(pc, end);
+  }
+  return text;
+}
+
+void Listing::list(const GuestBlock& guest, const TranslationBlock& block,
+                   std::span<const InstructionStart> starts) {
+  if (trace_.on(TracePoint::in_asm))
+    trace_.write("in_asm: {:08x}, {} instructions, {}\n{}", block.eip, block.instructions,
+                 describe(block.mode), list_guest(guest, block.instructions));
+  if (trace_.on(TracePoint::out_asm))
+    trace_.write("out_asm: {:08x}, {} bytes\n{}", block.eip, block.host_bytes, list_host(block, starts));
+}
+
+void Listing::list_entry(const TranslationBlock& block) {
+  trace_.write("exec: {:08x} {}\n", block.eip, describe(block.mode));
+}
+
+}  // namespace ringshift::bt
