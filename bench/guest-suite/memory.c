@@ -22,18 +22,18 @@ static uint32_t sum_of(const uint8_t* bytes, size_t length) {
 }
 
 static uint32_t copy(uint32_t count) {
-  uint8_t *from = map(kCopied), *to = map(kCopied);
-  for (int i = 0; i < kCopied; ++i) from[i] = (uint8_t)(i * 7 + (i >> 8));
-  memset(to, 1, kCopied);
+  static uint8_t *from, *to;
+  if (!from) {
+    from = map(kCopied), to = map(kCopied);
+    for (int i = 0; i < kCopied; ++i) from[i] = (uint8_t)(i * 7 + (i >> 8));
+  }
+  memset(to, 1, kLine);
   while (count--) {
     uint8_t* target = to;
     HIDE(target);
     memcpy(target, from, kCopied);
   }
-  const uint32_t sum = sum_of(to, kCopied);
-  munmap(from, kCopied);
-  munmap(to, kCopied);
-  return sum;
+  return sum_of(to, kCopied);
 }
 
 static uint8_t near_from[kRep] __attribute__((aligned(4096))), near_to[kRep] __attribute__((aligned(4096)));

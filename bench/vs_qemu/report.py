@@ -37,7 +37,7 @@ def _boot_table(results, names):
         if row in ("init", "busybox") and results.since_first_instruction(row, names[0]) is not None:
             since = [results.since_first_instruction(row, name) for name in names]
             cells = ["- the same, from the kernel's first instruction (s)", *map(_number, since)]
-            base = since[names.index("qemu")] if "qemu" in names else None
+            base = results.since_first_instruction(row, "qemu")
             ratios = [s / base if base and s is not None else None for s in since]
             lines.append(cells + [_times(r) for n, r in zip(names, ratios) if n != "qemu"])
     return _table(["boot", *names, *(f"{name} / qemu" for name in others)], lines)
