@@ -32,7 +32,8 @@ RunOutcome Machine::run() {
 }
 
 std::optional<RunOutcome> Machine::settle(ExitReason reason) {
-  if (reason == ExitReason::shutdown) {
+  // A halted CPU may have triple-faulted in the delivery of the interrupt that was to wake it.
+  if (reason == ExitReason::shutdown || cpu_->state.shutdown != 0) {
     engine_->save(cpu_->state);
     std::string report = describe_triple_fault(*cpu_);
     if (tracer_.on(TracePoint::cpu_reset)) tracer_.write("cpu_reset: triple fault\n{}", report);
