@@ -39,6 +39,9 @@ Treatment treatment_in(const Instruction& insn, ModeKey mode, bool soft) {
       return changes_direction(insn, mode) ? Treatment::interpret : Treatment::nothing;
     case Treatment::string:
       return unchecked(mode, Seg::es) && unchecked(mode, insn.segment) ? treatment : Treatment::interpret;
+    case Treatment::clear_if:
+    case Treatment::set_if:
+      return mode.cpl() == 0 ? treatment : Treatment::interpret;
     case Treatment::rep_string:
       return window && !mode.downward() && flat(mode, Seg::es) && flat(mode, insn.segment)
                  ? treatment
@@ -84,6 +87,14 @@ void BlockTranslator::translate_one(Emitter& emitter, const GuestInstruction& gu
       return translate_pop(emitter, guest);
     case Treatment::leave:
       return translate_leave(emitter, guest);
+    case Treatment::clear_if:
+      return translate_clear_if(emitter);
+    case Treatment::set_if:
+      return translate_set_if(emitter);
+    case Treatment::push_flags:
+      return translate_push_flags(emitter);
+    case Treatment::push_segment:
+      return translate_push_segment(emitter, guest);
     case Treatment::string:
       return translate_string(emitter, guest);
     case Treatment::interpret:
@@ -136,6 +147,7 @@ std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& g
   emit_count(emitter, static_cast<unsigned>(guest.instructions.size()));
 
   bool ended = false;
+  bool shadowed = false;  // by STI
   for (const GuestInstruction& next : guest.instructions) {
     const bool soft = is_soft(guest.pages[0] + (next.eip & kPageOffsetMask));
     const Treatment treatment = treatment_in(next.insn, mode, soft);
@@ -144,11 +156,12 @@ std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& g
     block->guest_bytes = static_cast<u16>(next.eip + next.insn.length - guest.eip);
     ++block->instructions;
     ended = ends_block(treatment);
-    if (ended) break;
+    if (ended || shadowed) break;
+    shadowed = treatment == Treatment::set_if;
   }
   if (!ended) {
     emitter.restore_flags();
-    emitter.jump_to_link(guest.end_eip(), &block->links[0]);
+    emitter.jump_to_link(guest.eip + block->guest_bytes, &block->links[0], shadowed);
   }
   RS_CHECK(emitter.finish(buffer_));
   if (buffer_.size() > cache_.free_bytes()) return nullptr;

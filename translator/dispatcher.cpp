@@ -131,6 +131,17 @@ bool Dispatcher::handle_events() {
   return false;
 }
 
+bool Dispatcher::something_pending() {
+  const u32 events = cpu_.control.events.load(std::memory_order_acquire);
+  if (events == 0) return false;
+  const VcpuState& state = cpu_.state;
+  const bool idle = events == kEventInspect && state.pending_dr6 == 0 && state.nmi_pending == 0 &&
+                    state.shutdown == 0 && state.halted == 0;
+  if (!idle) return true;
+  cpu_.control.clear_event(kEventInspect);
+  return false;
+}
+
 void Dispatcher::interpret_one(bool fpu, bool cached) {
   if (fpu) save_fpu(context_);
   interpreter_.step(cached);

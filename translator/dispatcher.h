@@ -43,6 +43,8 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   TranslationBlock* translate(const GuestBlock& guest, ModeKey mode);
   // Handles events; true: leave run().
   bool handle_events();
+  // Whether an event waits; "look again" alone (kEventInspect after POPF, STI) is looked into here.
+  bool something_pending();
   // The interpreter executes one instruction; fpu: it may use x87/SSE state.
   void interpret_one(bool fpu, bool cached);
   // The mode of the state as it is, with the way to memory that the policy gives it.

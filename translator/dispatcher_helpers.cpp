@@ -53,7 +53,7 @@ const u8* Dispatcher::on_interpret(BtContext* context, const void* argument, u32
   d.interpreter_.execute_ready(site->decoded);
   if (site->fpu) load_fpu(*context);
   // With nothing pending a shadow (STI, MOV SS) has nothing to hold off.
-  if (d.cpu_.control.events.load(std::memory_order_acquire) != 0) return d.dispatch();
+  if (d.something_pending()) return d.dispatch();
   d.cpu_.state.interrupt_shadow = 0;
   const bool go_on = resume != nullptr && d.cpu_.state.eip() == next && d.blocks_.epoch() == epoch &&
                      d.mode_known_ && d.mode_now() == d.mode_;

@@ -223,7 +223,10 @@ void Emitter::copy_registers(const Instruction& insn) {
 }
 
 void Emitter::copy_with_memory(const Instruction& insn, Access access, u32 size) {
-  if (window_ && folds(insn)) return copy_folded(insn);
+  if (window_ && folds(insn)) {
+    prepare_flags(insn);
+    return copy_folded(insn);
+  }
   load_address(r8, insn);
   if (!window_) lookup(access, size);
   prepare_flags(insn);
@@ -276,20 +279,20 @@ void Emitter::copy_at(const Instruction& insn, bool r9_based) {
 
 void Emitter::jump_to(const u8* target) { assembler_.jmp(imm(reinterpret_cast<u64>(target))); }
 
-void Emitter::add_link(u32 target_eip, Link* link) {
-  links_.push_back({target_eip, target_eip <= eip_, offset(), 0, link});
+void Emitter::add_link(u32 target_eip, Link* link, bool polled) {
+  links_.push_back({target_eip, polled || target_eip <= eip_, offset(), 0, link});
   assembler_.dd(0);  // patched in emit_cold to reach the stub
 }
 
-void Emitter::jump_to_link(u32 target_eip, Link* link) {
+void Emitter::jump_to_link(u32 target_eip, Link* link, bool polled) {
   assembler_.db(0xe9);
-  add_link(target_eip, link);
+  add_link(target_eip, link, polled);
 }
 
 void Emitter::jump_if_to_link(unsigned condition, u32 target_eip, Link* link) {
   assembler_.db(0x0f);
   assembler_.db(static_cast<u8>(0x80 | condition));
-  add_link(target_eip, link);
+  add_link(target_eip, link, false);
 }
 
 void Emitter::bind_to_link(Label label, u32 target_eip, Link* link) {

@@ -99,7 +99,8 @@ class Emitter {
     Link* link;
   };
   // jmp to a link's target; Link fields are filled from pending_links() after finish().
-  void jump_to_link(u32 target_eip, Link* link);
+  // polled: enter it where events are polled, though it lies ahead.
+  void jump_to_link(u32 target_eip, Link* link, bool polled = false);
   // jcc (host condition code 0-15) to a link's target.
   void jump_if_to_link(unsigned condition, u32 target_eip, Link* link);
   // A rel8-only condition (jrcxz, loop) reaches a link through a near hop.
@@ -146,7 +147,7 @@ class Emitter {
   void emit_restore_flags();
   void emit_prefixes(const Instruction& insn);
   void emit_opcode(const Instruction& insn);
-  void add_link(u32 target_eip, Link* link);
+  void add_link(u32 target_eip, Link* link, bool polled);
   void jump_to(const u8* target);
 
   const RuntimeStubs& stubs_;

@@ -25,6 +25,7 @@ class ModeKey {
     return static_cast<SegmentShape>((bits_ >> (2 * static_cast<unsigned>(segment))) & 3);
   }
   bool user() const { return (bits_ & kUser) != 0; }
+  u8 cpl() const { return (bits_ >> kCplShift) & 3; }
   // CR0.TS or EM: x87, MMX and SSE instructions raise #NM or #UD.
   bool fpu_off() const { return (bits_ & kFpuOff) != 0; }
   // SSE needs CR4.OSFXSR and no EM.

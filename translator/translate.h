@@ -24,9 +24,15 @@ void translate_rep(Emitter& emitter, const GuestInstruction& guest, InterpretSit
 void translate_push(Emitter& emitter, const GuestInstruction& guest);
 void translate_pop(Emitter& emitter, const GuestInstruction& guest);
 void translate_leave(Emitter& emitter, const GuestInstruction& guest);
+void translate_push_flags(Emitter& emitter);
+void translate_push_segment(Emitter& emitter, const GuestInstruction& guest);
 // Pushes the 32-bit value in `value` (not r8-r10), or an immediate.
 void push_register(Emitter& emitter, asmjit::x86::Gp value);
 void push_immediate(Emitter& emitter, u32 value);
+
+// CLI and STI at CPL 0 (translate_flags.cpp).
+void translate_clear_if(Emitter& emitter);
+void translate_set_if(Emitter& emitter);
 
 // Block ends (translate_branch.cpp).
 void translate_branch(Emitter& emitter, const GuestInstruction& guest, Treatment treatment,

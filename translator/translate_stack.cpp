@@ -1,4 +1,6 @@
 // Translations of PUSH, POP and LEAVE: the store or load first, then ESP, so that each can restart.
+#include <cstddef>
+
 #include "translator/translate.h"
 
 namespace ringshift::bt {
@@ -56,6 +58,35 @@ void translate_pop(Emitter& emitter, const GuestInstruction& guest) {
   const Mem target = emitter.memory(insn, Access::write, 4, 4);
   emitter.as().mov(target, r11d);
   emitter.as().lea(esp, ptr(rsp, 4));
+}
+
+// r12 holds the arithmetic flags as LAHF and SETO give them; the others are in VcpuState. VM and RF are
+// pushed clear (SDM vol. 2B PUSHF).
+void translate_push_flags(Emitter& emitter) {
+  auto& as = emitter.as();
+  emitter.protect_flags();
+  emitter.begin_memory();
+  as.mov(r11d, r12d);
+  as.shr(r11d, 8);
+  as.and_(r11d, kFlagSf | kFlagZf | kFlagAf | kFlagPf | kFlagCf);
+  as.mov(r9d, r12d);
+  as.and_(r9d, 1);
+  as.shl(r9d, 11);  // OF
+  as.or_(r11d, r9d);
+  as.mov(r9d, ptr(r13, static_cast<i32>(offsetof(VcpuState, rflags)), 4));
+  as.and_(r9d, ~(kArithmeticFlags | kFlagVm | kFlagRf));
+  as.or_(r11d, r9d);
+  push_register(emitter, r11);
+}
+
+// The selector, zero-extended.
+void translate_push_segment(Emitter& emitter, const GuestInstruction& guest) {
+  const std::size_t selector = offsetof(VcpuState, seg) +
+                               guest.insn.operands[0].reg * sizeof(SegmentRegister) +
+                               offsetof(SegmentRegister, selector);
+  emitter.begin_memory();
+  emitter.as().movzx(r11d, ptr(r13, static_cast<i32>(selector), 2));
+  push_register(emitter, r11);
 }
 
 void translate_leave(Emitter& emitter, const GuestInstruction&) {

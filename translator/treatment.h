@@ -20,8 +20,12 @@ enum class Treatment : u8 {
   leave,
   string,      // a single MOVS, CMPS, STOS, LODS, SCAS, without REP
   rep_string,  // MOVS, CMPS, STOS, SCAS with REP
-  direction,   // CLD and STD: the direction is part of the mode
-               // Those that end a block:
+  clear_if,    // CLI
+  set_if,      // STI: a block ends after the instruction that follows it
+  push_flags,
+  push_segment,
+  direction,  // CLD and STD: the direction is part of the mode
+              // Those that end a block:
   jump,
   jump_if,
   jump_counter,  // JECXZ, LOOP..
