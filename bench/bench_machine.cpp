@@ -1,3 +1,4 @@
+// The board of a BenchMachine, and the loop that it times.
 #include "bench/bench_machine.h"
 
 #include <cstring>

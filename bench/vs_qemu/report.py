@@ -32,7 +32,7 @@ def _boot_table(results, names):
     for row, (unit, meaning) in BOOT_ROWS.items():
         if row not in results.values:
             continue
-        cells = [f"{meaning} ({unit})", *(_number(results.median(row, name)) for name in names)]
+        cells = [f"{meaning} ({unit})", *(_number(results.typical_of(row, name)) for name in names)]
         lines.append(cells + [_times(results.ratio(row, name, "qemu")) for name in others])
         if row in ("init", "busybox") and results.since_first_instruction(row, names[0]) is not None:
             since = [results.since_first_instruction(row, name) for name in names]
@@ -53,8 +53,8 @@ def _suite_table(results, names):
 
     lines = []
     for row, group in results.groups.items():
-        medians = [_number(results.median(row, name)) for name in ["native", *names]]
-        lines.append([row, group, *medians, *ratios(lambda a, b, r=row: results.ratio(r, a, b))])
+        figures = [_number(results.typical_of(row, name)) for name in ["native", *names]]
+        lines.append([row, group, *figures, *ratios(lambda a, b, r=row: results.ratio(r, a, b))])
     blank = [""] * (1 + len(names))
     for group in dict.fromkeys(results.groups.values()):
         means = ratios(lambda a, b, g=group: results.group_mean(g, a, b))
@@ -78,10 +78,10 @@ def host_description():
     }
 
 
-def text_report(results, names, host, runs):
+def text_report(results, names, host, runs, best):
     parts = [
         f"{host['when']}, {host['cpu']}, {host['cpus']} CPUs, Linux {host['kernel']}, "
-        f"load before {host['load'][0]}; medians of {runs}"
+        f"load before {host['load'][0]}; {'best' if best else 'median'} of {runs}"
     ]
     if any(row in results.values for row in BOOT_ROWS):
         parts.append(_boot_table(results, names))
@@ -105,7 +105,7 @@ def json_report(results, names, host, commands):
             "unit": results.units[row],
             "group": results.groups.get(row, "boot"),
             "values": by,
-            "median": {name: results.median(row, name) for name in by},
+            "typical": {name: results.typical_of(row, name) for name in by},
             "vs_qemu": {name: results.ratio(row, name, "qemu") for name in by},
             "vs_native": {name: results.ratio(row, name, "native") for name in by},
             "checksums": {name: sorted(sums) for name, sums in results.checksums.get(row, {}).items()},

@@ -14,7 +14,8 @@ def geometric_mean(values):
 
 
 class Results:
-    def __init__(self):
+    def __init__(self, typical=statistics.median):
+        self.typical = typical  # of several runs
         self.values = {}  # row -> contender -> [value]
         self.units = {}  # row -> unit
         self.groups = {}  # suite row -> group
@@ -31,12 +32,12 @@ class Results:
             self.groups[row] = figure.group
             self.checksums.setdefault(row, {}).setdefault(contender, set()).add(figure.checksum)
 
-    def median(self, row, contender):
+    def typical_of(self, row, contender):
         values = self.values.get(row, {}).get(contender)
-        return statistics.median(values) if values else None
+        return self.typical(values) if values else None
 
     def ratio(self, row, contender, reference):
-        value, base = self.median(row, contender), self.median(row, reference)
+        value, base = self.typical_of(row, contender), self.typical_of(row, reference)
         return value / base if value is not None and base else None
 
     def group_mean(self, group, contender, reference):
@@ -46,7 +47,7 @@ class Results:
 
     def since_first_instruction(self, row, contender):
         """A boot's time less that to the kernel's first instruction: without firmware and loading."""
-        value, first = self.median(row, contender), self.median("first-instruction", contender)
+        value, first = self.typical_of(row, contender), self.typical_of("first-instruction", contender)
         return value - first if value is not None and first is not None else None
 
     def wrong_checksums(self):
@@ -75,10 +76,10 @@ class Results:
             )
             names = ", ".join(f"{row} {ratio:.2f}" for row, ratio in slower.items()) or "none"
             found.append((f"rows slower than QEMU: {names}", fine))
-        memory = self.median("memory", contender)
+        memory = self.typical_of("memory", contender)
         if memory is not None:
             found.append((f"memory beyond the guest's RAM: {memory:.1f} MiB (at most 48)", memory <= 48))
-        slept = self.median("sleep", contender)
+        slept = self.typical_of("sleep", contender)
         if slept is not None:
             found.append((f"sleep 5 took {slept:.3f} s (within 1 %)", abs(slept - 5) <= 0.05))
         return found
