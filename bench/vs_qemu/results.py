@@ -76,7 +76,7 @@ class Results:
             )
             names = ", ".join(f"{row} {ratio:.2f}" for row, ratio in slower.items()) or "none"
             found.append((f"rows slower than QEMU: {names}", fine))
-        memory = self.typical_of("memory", contender)
+        memory = self.typical_of("overhead", contender)
         if memory is not None:
             found.append((f"memory beyond the guest's RAM: {memory:.1f} MiB (at most 48)", memory <= 48))
         slept = self.typical_of("sleep", contender)
