@@ -150,7 +150,10 @@ std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& g
   bool shadowed = false;  // by STI
   for (const GuestInstruction& next : guest.instructions) {
     const bool soft = is_soft(guest.pages[0] + (next.eip & kPageOffsetMask));
-    const Treatment treatment = treatment_in(next.insn, mode, soft);
+    Treatment treatment = treatment_in(next.insn, mode, soft);
+    // STI's shadow reaches into the next block: VcpuState has to keep it.
+    if (treatment == Treatment::set_if && &next == &guest.instructions.back())
+      treatment = Treatment::interpret;
     emitter.begin_instruction(next.insn, next.eip, soft);
     translate_one(emitter, next, treatment, *block);
     block->guest_bytes = static_cast<u16>(next.eip + next.insn.length - guest.eip);

@@ -52,6 +52,7 @@ Outcome<GuestBlock> read_guest_block(Cpu& cpu, const Decoder& decoder, u32 eip) 
   block.pages[0] = first.page;
   block.global = first.global;
   const u32 page_end = align_down(eip, kPageSize) + (kPageSize - 1);  // inclusive: no wrap at the top
+  bool shadowed = false;  // by STI: its block ends after the next instruction
   for (u32 at = eip; block.instructions.size() < kMaxBlockInstructions;) {
     const u32 left = page_end - at + 1;
     GuestInstruction next;
@@ -62,7 +63,9 @@ Outcome<GuestBlock> read_guest_block(Cpu& cpu, const Decoder& decoder, u32 eip) 
       RS_TRY(read_straddling(cpu, decoder, at, first, block));
     if (status != DecodeStatus::ok) break;
     block.instructions.push_back(next);
-    if (ends_block(treatment_of(next.insn)) || next.insn.length == left) break;
+    const Treatment treatment = treatment_of(next.insn);
+    if (ends_block(treatment) || shadowed || next.insn.length == left) break;
+    shadowed = treatment == Treatment::set_if;
     at += next.insn.length;
   }
   return block;

@@ -1,0 +1,363 @@
+// Every opcode of the one-byte, 0F, 0F38 and 0F3A maps, with every ModRM byte and prefix: what is emitted for
+// it is decoded again, and holds nothing that could leave the sandbox.
+//
+// The lists here are written down anew, not taken from treatment.cpp: they are what the host may be given.
+#include <Zydis/Zydis.h>
+#include <fmt/format.h>
+
+#include <bitset>
+#include <set>
+
+#include "translator/block_translator.h"
+#include "translator/bt_fixture.h"
+#include "translator/runtime_stubs.h"
+
+namespace ringshift::bt {
+namespace {
+
+// What touches only general registers, flags, and operands that are checked here.
+constexpr ZydisMnemonic kGeneral[] = {
+    ZYDIS_MNEMONIC_ADD,    ZYDIS_MNEMONIC_ADC,      ZYDIS_MNEMONIC_SUB,    ZYDIS_MNEMONIC_SBB,
+    ZYDIS_MNEMONIC_AND,    ZYDIS_MNEMONIC_OR,       ZYDIS_MNEMONIC_XOR,    ZYDIS_MNEMONIC_CMP,
+    ZYDIS_MNEMONIC_TEST,   ZYDIS_MNEMONIC_INC,      ZYDIS_MNEMONIC_DEC,    ZYDIS_MNEMONIC_NEG,
+    ZYDIS_MNEMONIC_NOT,    ZYDIS_MNEMONIC_MOV,      ZYDIS_MNEMONIC_MOVZX,  ZYDIS_MNEMONIC_MOVSX,
+    ZYDIS_MNEMONIC_XCHG,   ZYDIS_MNEMONIC_XADD,     ZYDIS_MNEMONIC_BSWAP,  ZYDIS_MNEMONIC_CMPXCHG,
+    ZYDIS_MNEMONIC_LAHF,   ZYDIS_MNEMONIC_SAHF,     ZYDIS_MNEMONIC_CMC,    ZYDIS_MNEMONIC_CMPXCHG8B,
+    ZYDIS_MNEMONIC_CLC,    ZYDIS_MNEMONIC_STC,      ZYDIS_MNEMONIC_SHL,    ZYDIS_MNEMONIC_SHR,
+    ZYDIS_MNEMONIC_SAR,    ZYDIS_MNEMONIC_ROL,      ZYDIS_MNEMONIC_ROR,    ZYDIS_MNEMONIC_RCL,
+    ZYDIS_MNEMONIC_RCR,    ZYDIS_MNEMONIC_SHLD,     ZYDIS_MNEMONIC_SHRD,   ZYDIS_MNEMONIC_BSF,
+    ZYDIS_MNEMONIC_BSR,    ZYDIS_MNEMONIC_MUL,      ZYDIS_MNEMONIC_IMUL,   ZYDIS_MNEMONIC_DIV,
+    ZYDIS_MNEMONIC_IDIV,   ZYDIS_MNEMONIC_CBW,      ZYDIS_MNEMONIC_CWDE,   ZYDIS_MNEMONIC_CWD,
+    ZYDIS_MNEMONIC_CDQ,    ZYDIS_MNEMONIC_BT,       ZYDIS_MNEMONIC_BTS,    ZYDIS_MNEMONIC_BTR,
+    ZYDIS_MNEMONIC_BTC,    ZYDIS_MNEMONIC_CMOVO,    ZYDIS_MNEMONIC_CMOVNO, ZYDIS_MNEMONIC_CMOVB,
+    ZYDIS_MNEMONIC_CMOVNB, ZYDIS_MNEMONIC_CMOVZ,    ZYDIS_MNEMONIC_CMOVNZ, ZYDIS_MNEMONIC_CMOVBE,
+    ZYDIS_MNEMONIC_CMOVS,  ZYDIS_MNEMONIC_CMOVNBE,  ZYDIS_MNEMONIC_CMOVNS, ZYDIS_MNEMONIC_CMOVP,
+    ZYDIS_MNEMONIC_CMOVNP, ZYDIS_MNEMONIC_CMOVL,    ZYDIS_MNEMONIC_CMOVNL, ZYDIS_MNEMONIC_CMOVLE,
+    ZYDIS_MNEMONIC_SETO,   ZYDIS_MNEMONIC_CMOVNLE,  ZYDIS_MNEMONIC_SETNO,  ZYDIS_MNEMONIC_SETB,
+    ZYDIS_MNEMONIC_SETNB,  ZYDIS_MNEMONIC_SETZ,     ZYDIS_MNEMONIC_SETNZ,  ZYDIS_MNEMONIC_SETBE,
+    ZYDIS_MNEMONIC_SETNBE, ZYDIS_MNEMONIC_SETS,     ZYDIS_MNEMONIC_SETNS,  ZYDIS_MNEMONIC_SETP,
+    ZYDIS_MNEMONIC_SETNP,  ZYDIS_MNEMONIC_SETL,     ZYDIS_MNEMONIC_SETNL,  ZYDIS_MNEMONIC_SETLE,
+    ZYDIS_MNEMONIC_SETNLE, ZYDIS_MNEMONIC_MOVBE,    ZYDIS_MNEMONIC_MOVNTI, ZYDIS_MNEMONIC_PAUSE,
+    ZYDIS_MNEMONIC_LFENCE, ZYDIS_MNEMONIC_MFENCE,   ZYDIS_MNEMONIC_SFENCE, ZYDIS_MNEMONIC_LEA,
+    ZYDIS_MNEMONIC_NOP,    ZYDIS_MNEMONIC_RDGSBASE,
+};
+// Branches: targets are checked here.
+constexpr ZydisMnemonic kBranches[] = {
+    ZYDIS_MNEMONIC_JMP, ZYDIS_MNEMONIC_JO,   ZYDIS_MNEMONIC_JNO,   ZYDIS_MNEMONIC_JB,    ZYDIS_MNEMONIC_JNB,
+    ZYDIS_MNEMONIC_JZ,  ZYDIS_MNEMONIC_JNZ,  ZYDIS_MNEMONIC_JBE,   ZYDIS_MNEMONIC_JNBE,  ZYDIS_MNEMONIC_JS,
+    ZYDIS_MNEMONIC_JNS, ZYDIS_MNEMONIC_JP,   ZYDIS_MNEMONIC_JNP,   ZYDIS_MNEMONIC_JL,    ZYDIS_MNEMONIC_JNL,
+    ZYDIS_MNEMONIC_JLE, ZYDIS_MNEMONIC_JNLE, ZYDIS_MNEMONIC_JECXZ, ZYDIS_MNEMONIC_JRCXZ,
+};
+constexpr ZydisMnemonic kStrings[] = {
+    ZYDIS_MNEMONIC_MOVSB, ZYDIS_MNEMONIC_MOVSW, ZYDIS_MNEMONIC_MOVSD, ZYDIS_MNEMONIC_STOSB,
+    ZYDIS_MNEMONIC_STOSW, ZYDIS_MNEMONIC_STOSD, ZYDIS_MNEMONIC_CMPSB, ZYDIS_MNEMONIC_CMPSW,
+    ZYDIS_MNEMONIC_CMPSD, ZYDIS_MNEMONIC_SCASB, ZYDIS_MNEMONIC_SCASW, ZYDIS_MNEMONIC_SCASD,
+};
+// Vector instruction sets of the guest's CPU may be copied as classes, but for these.
+constexpr u16 kVectorSets[] = {
+    ZYDIS_ISA_SET_X87,   ZYDIS_ISA_SET_FCMOV,    ZYDIS_ISA_SET_SSE3X87,  ZYDIS_ISA_SET_PENTIUMMMX,
+    ZYDIS_ISA_SET_SSE,   ZYDIS_ISA_SET_SSE2,     ZYDIS_ISA_SET_SSE2MMX,  ZYDIS_ISA_SET_SSE3,
+    ZYDIS_ISA_SET_SSSE3, ZYDIS_ISA_SET_SSSE3MMX, ZYDIS_ISA_SET_SSEMXCSR, ZYDIS_ISA_SET_PPRO,
+    ZYDIS_ISA_SET_SSE4,  ZYDIS_ISA_SET_SSE42,    ZYDIS_ISA_SET_POPCNT,   ZYDIS_ISA_SET_AES,
+};
+constexpr ZydisMnemonic kVectorDenied[] = {
+    ZYDIS_MNEMONIC_FLDENV,   ZYDIS_MNEMONIC_FNSTENV,    ZYDIS_MNEMONIC_FRSTOR,   ZYDIS_MNEMONIC_FNSAVE,
+    ZYDIS_MNEMONIC_FXSAVE,   ZYDIS_MNEMONIC_FXRSTOR,    ZYDIS_MNEMONIC_FXSAVE64, ZYDIS_MNEMONIC_FXRSTOR64,
+    ZYDIS_MNEMONIC_MASKMOVQ, ZYDIS_MNEMONIC_MASKMOVDQU, ZYDIS_MNEMONIC_FWAIT,    ZYDIS_MNEMONIC_CLFLUSH,
+    ZYDIS_MNEMONIC_SYSCALL,  ZYDIS_MNEMONIC_RDPMC,
+};
+
+// Says what is wrong with emitted code; "" if nothing is.
+class HostCheck {
+ public:
+  HostCheck(const CodeCache& cache, const RuntimeStubs& stubs) : cache_(cache), stubs_(stubs) {
+    ZydisDecoderInit(&decoder_, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+    for (const ZydisMnemonic m : kGeneral) general_.set(m);
+    for (const ZydisMnemonic m : kBranches) branch_.set(m);
+    for (const ZydisMnemonic m : kStrings) string_.set(m);
+    for (const ZydisMnemonic m : kVectorDenied) denied_.set(m);
+  }
+
+  std::string check(const TranslationBlock& block, Treatment treatment) {
+    treatment_ = treatment;
+    starts_.clear();
+    targets_.clear();
+    const u8* const end = block.polled_entry + block.host_bytes;
+    for (const u8* pc = block.polled_entry; pc < end; pc += insn_.length) {
+      starts_.insert(pc);
+      if (!ZYAN_SUCCESS(
+              ZydisDecoderDecodeFull(&decoder_, pc, static_cast<std::size_t>(end - pc), &insn_, operands_)))
+        return fmt::format("undecodable at +{}", pc - block.polled_entry);
+      pc_ = pc;
+      const std::string wrong = instruction();
+      if (!wrong.empty())
+        return fmt::format("{} at +{}: {}", ZydisMnemonicGetString(insn_.mnemonic), pc - block.polled_entry,
+                           wrong);
+    }
+    for (const u8* target : targets_)
+      if (!starts_.contains(target) && !stub(target)) return "branch to neither an instruction nor a stub";
+    return starts_.contains(block.entry) ? "" : "the entry is no instruction";
+  }
+
+ private:
+  bool stub(const u8* target) const {
+    return target == stubs_.access || target == stubs_.interpret || target == stubs_.chain ||
+           target == stubs_.jump || target == stubs_.events;
+  }
+
+  std::string instruction() {
+    const ZydisMnemonic m = insn_.mnemonic;
+    if (insn_.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY &&
+        insn_.encoding != ZYDIS_INSTRUCTION_ENCODING_3DNOW)
+      return "VEX, EVEX or XOP";
+    if (insn_.encoding == ZYDIS_INSTRUCTION_ENCODING_3DNOW) return "3DNow";
+    if (string_.test(m) && insn_.meta.category == ZYDIS_CATEGORY_STRINGOP) return string();
+    const bool vector = std::find(std::begin(kVectorSets), std::end(kVectorSets), insn_.meta.isa_set) !=
+                            std::end(kVectorSets) &&
+                        !denied_.test(m);
+    const bool fcomi = insn_.meta.isa_set == ZYDIS_ISA_SET_PPRO;
+    if (!general_.test(m) && !branch_.test(m) && !vector) return "not on the list";
+    if (fcomi && !general_.test(m) && insn_.meta.category != ZYDIS_CATEGORY_X87_ALU &&
+        insn_.meta.category != ZYDIS_CATEGORY_CMOV && insn_.meta.category != ZYDIS_CATEGORY_FCMOV)
+      return "of the Pentium Pro's system set";
+    for (unsigned i = 0; i < insn_.operand_count; ++i) {
+      const std::string wrong = operand(operands_[i]);
+      if (!wrong.empty()) return wrong;
+    }
+    return "";
+  }
+
+  // The host's own REP, on addresses that rdgsbase made.
+  std::string string() const {
+    if (treatment_ != Treatment::rep_string) return "a string instruction that isn't the guest's REP";
+    constexpr u64 kRepeats = ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE;
+    if ((insn_.attributes & kRepeats) == 0) return "without REP";
+    if (insn_.address_width != 64) return "on 32-bit addresses";
+    if ((insn_.attributes & ZYDIS_ATTRIB_HAS_SEGMENT) != 0) return "with a segment";
+    return "";
+  }
+
+  static bool writes(const ZydisDecodedOperand& op) {
+    return (op.actions & (ZYDIS_OPERAND_ACTION_WRITE | ZYDIS_OPERAND_ACTION_CONDWRITE)) != 0;
+  }
+
+  std::string operand(const ZydisDecodedOperand& op) {
+    switch (op.type) {
+      case ZYDIS_OPERAND_TYPE_REGISTER:
+        return reg(op);
+      case ZYDIS_OPERAND_TYPE_MEMORY:
+        return op.mem.type == ZYDIS_MEMOP_TYPE_AGEN ? "" : memory(op);
+      case ZYDIS_OPERAND_TYPE_POINTER:
+        return "a far pointer";
+      case ZYDIS_OPERAND_TYPE_IMMEDIATE:
+        if (op.imm.is_relative) targets_.push_back(pc_ + insn_.length + op.imm.value.s);
+        return "";
+      default:
+        return "";
+    }
+  }
+
+  std::string reg(const ZydisDecodedOperand& op) const {
+    switch (ZydisRegisterGetClass(op.reg.value)) {
+      case ZYDIS_REGCLASS_SEGMENT:
+      case ZYDIS_REGCLASS_CONTROL:
+      case ZYDIS_REGCLASS_DEBUG:
+      case ZYDIS_REGCLASS_TABLE:
+      case ZYDIS_REGCLASS_YMM:
+      case ZYDIS_REGCLASS_ZMM:
+        return op.visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN ? "" : "a system register";
+      default:
+        break;
+    }
+    const ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, op.reg.value);
+    const bool monitors =
+        whole == ZYDIS_REGISTER_R13 || whole == ZYDIS_REGISTER_R14 || whole == ZYDIS_REGISTER_R15;
+    return monitors ? "names r13, r14 or r15" : "";
+  }
+
+  // CLI and STI set and clear one bit of the flags that RFLAGS doesn't hold.
+  bool changes_if(const ZydisDecodedOperand& op) const {
+    const u64 value = operands_[1].imm.value.u & 0xffffffff;
+    const bool sets =
+        treatment_ == Treatment::set_if && insn_.mnemonic == ZYDIS_MNEMONIC_OR && value == kFlagIf;
+    const bool clears = treatment_ == Treatment::clear_if && insn_.mnemonic == ZYDIS_MNEMONIC_AND &&
+                        value == static_cast<u32>(~kFlagIf);
+    return op.mem.disp.value == offsetof(VcpuState, rflags) && op.size == 32 && (sets || clears);
+  }
+
+  std::string memory(const ZydisDecodedOperand& op) const {
+    const auto& mem = op.mem;
+    const auto plain = [&](ZydisRegister base, ZydisRegister index) {
+      return mem.base == base && mem.index == index && mem.scale <= 1;
+    };
+    const i64 at = mem.disp.value;
+    const auto within = [&](i64 size) { return at >= 0 && at + op.size / 8 <= size; };
+    if (mem.segment == ZYDIS_REGISTER_GS)
+      return insn_.address_width == 32 || (plain(ZYDIS_REGISTER_R8, ZYDIS_REGISTER_NONE) && at == 0)
+                 ? ""
+                 : "gs: with a 64-bit address";
+    if (mem.segment == ZYDIS_REGISTER_FS) return "fs:";
+    if (insn_.address_width != 64) return "a 32-bit address";
+    if (plain(ZYDIS_REGISTER_R13, ZYDIS_REGISTER_NONE))
+      return within(sizeof(VcpuState)) && (!writes(op) || changes_if(op)) ? ""
+                                                                          : "outside VcpuState, or written";
+    if (plain(ZYDIS_REGISTER_R15, ZYDIS_REGISTER_NONE)) {
+      const bool counts = at == offsetof(BtContext, executed) && op.size == 64;
+      return within(sizeof(BtContext)) && (counts || !writes(op)) ? "" : "outside BtContext, or written";
+    }
+    if (plain(ZYDIS_REGISTER_R14, ZYDIS_REGISTER_R9))
+      return within(sizeof(TlbEntry)) && !writes(op) ? "" : "outside the Tlb's entry";
+    if (plain(ZYDIS_REGISTER_R11, ZYDIS_REGISTER_NONE))
+      return within(sizeof(JumpEntry)) && !writes(op) ? "" : "outside the jump table's entry";
+    if (plain(ZYDIS_REGISTER_R8, ZYDIS_REGISTER_NONE)) {
+      const bool poll = at == 0 && op.size == 32 && !writes(op) && starts_.size() <= 3;
+      return poll ? "" : "r8, which is no poll";
+    }
+    return plain(ZYDIS_REGISTER_R9, ZYDIS_REGISTER_R8) && at == 0 ? "" : "an address of the guest's choice";
+  }
+
+  const CodeCache& cache_;
+  const RuntimeStubs& stubs_;
+  ZydisDecoder decoder_;
+  std::bitset<ZYDIS_MNEMONIC_MAX_VALUE + 1> general_, branch_, string_, denied_;
+  Treatment treatment_{};
+  const u8* pc_ = nullptr;
+  ZydisDecodedInstruction insn_;
+  ZydisDecodedOperand operands_[ZYDIS_MAX_OPERAND_COUNT];
+  std::set<const u8*> starts_;
+  std::vector<const u8*> targets_;
+};
+
+const u8* no_helper(BtContext*, const void*, u32, u32) { return nullptr; }
+
+class AllowList : public BtFixture {
+ protected:
+  Decoder decoder_{cpuid_};
+  Interpreter interpreter_{cpu_};
+  CodeCache cache_ = CodeCache::create(1u << 20).value();
+  RuntimeStubs stubs_ =
+      emit_runtime_stubs(cache_, {no_helper, no_helper, no_helper, no_helper, no_helper}).value();
+  u64 stub_bytes_ = cache_.used_bytes();
+  Listing listing_{tracer_};
+  BlockTranslator translator_{cache_, stubs_, interpreter_, listing_};
+  HostCheck host_{cache_, stubs_};
+  u64 checked_ = 0;
+  unsigned wrong_ = 0;
+
+  void check(const Instruction& insn, ModeKey mode) {
+    GuestBlock guest;
+    guest.eip = 0x401000;
+    guest.pages[0] = 0x1000;
+    guest.global = (checked_ & 1) != 0;
+    guest.instructions.push_back({insn, guest.eip});
+    const auto block = translator_.translate(guest, mode);
+    ASSERT_NE(block, nullptr);
+    const std::string problem = host_.check(*block, treatment_of(insn));
+    if (!problem.empty() && ++wrong_ < 20)
+      ADD_FAILURE() << problem << "\n"
+                    << list_guest(guest, 1) << describe(mode) << "\n"
+                    << list_host(*block, {});
+    cache_.truncate(stub_bytes_);
+    if (++checked_ % 4096 == 0) translator_.forget_sites();
+  }
+
+  // All of an opcode's ModRM bytes; what follows them varies from one to the next.
+  void check_opcode(std::vector<u8> bytes, ModeKey mode) {
+    const std::size_t modrm_at = bytes.size();
+    bytes.resize(15);
+    for (unsigned modrm = 0; modrm < 256; ++modrm) {
+      u32 random = (modrm_at * 256 + modrm) * 2654435761u + bytes[modrm_at - 1] * 40503u;
+      bytes[modrm_at] = static_cast<u8>(modrm);
+      for (std::size_t i = modrm_at + 1; i < bytes.size(); ++i) {
+        random = random * 1664525u + 1013904223u;
+        bytes[i] = static_cast<u8>(random >> 24);
+      }
+      Instruction insn;
+      if (decoder_.decode(bytes, CodeMode::protected32, insn) != DecodeStatus::ok) continue;
+      check(insn, mode);
+      if (!insn.has_modrm && insn.length <= modrm_at) return;
+    }
+  }
+
+  void check_all(ModeKey mode) {
+    const std::vector<std::vector<u8>> prefixes = {{}, {0x66}, {0xf2}, {0xf3}, {0x67}, {0xf0}, {0x64}};
+    const std::vector<std::vector<u8>> maps = {{}, {0x0f}, {0x0f, 0x38}, {0x0f, 0x3a}};
+    for (const auto& prefix : prefixes) {
+      for (const auto& map : maps) {
+        for (unsigned opcode = 0; opcode < 256; ++opcode) {
+          std::vector<u8> bytes = prefix;
+          bytes.insert(bytes.end(), map.begin(), map.end());
+          bytes.push_back(static_cast<u8>(opcode));
+          check_opcode(bytes, mode);
+        }
+      }
+    }
+    EXPECT_EQ(wrong_, 0u);
+    EXPECT_GT(checked_, 100000u);
+  }
+  // With SSE on; FS with a base.
+  ModeKey mode_with(u8 cpl, u64 fs_base, bool downward) {
+    cpu_.state.cr4 |= kCr4OsFxsr;
+    cpu_.state.segment(Seg::fs).base = fs_base;
+    if (downward) cpu_.state.rflags |= kFlagDf;
+    set_cpl(cpl);
+    return ModeKey(cpu_);
+  }
+};
+
+TEST_F(AllowList, ByLookups) { check_all(mode_with(3, 0x1000, false)); }
+TEST_F(AllowList, ThroughAWindow) { check_all(mode_with(3, 0x1000, false).with_window()); }
+TEST_F(AllowList, DownwardWithoutAnFpu) {
+  cpu_.state.cr0 |= kCr0Ts;
+  check_all(mode_with(0, 0, true).with_window());
+}
+
+// What CPUID lacks is undefined even where the host has it.
+using Codes = std::vector<std::vector<u8>>;
+
+void expect_undefined(const char* model, const Codes& codes) {
+  const CpuidTable cpuid = CpuidTable::create(model).value();
+  const Decoder decoder(cpuid);
+  for (const auto& code : codes) {
+    std::vector<u8> bytes = code;
+    bytes.resize(15);
+    Instruction insn;
+    EXPECT_EQ(decoder.decode(bytes, CodeMode::protected32, insn), DecodeStatus::undefined)
+        << fmt::format("{}: {:02x}", model, fmt::join(code, " "));
+  }
+}
+
+TEST(AllowListDecoder, InstructionsThatCpuidLacks) {
+  expect_undefined("n270", {
+                               {0x66, 0x0f, 0x3a, 0x44, 0xc1, 0},     // PCLMULQDQ
+                               {0x0f, 0xc7, 0xf0},                    // RDRAND
+                               {0x0f, 0xc7, 0xf8},                    // RDSEED
+                               {0x0f, 0x01, 0xd0},                    // XGETBV
+                               {0x0f, 0x01, 0xd9},                    // VMMCALL
+                               {0x0f, 0x01, 0xc1},                    // VMCALL
+                               {0x0f, 0x05},                          // SYSCALL
+                               {0x0f, 0x0f, 0xc1, 0x9e},              // PFADD
+                               {0xf3, 0x0f, 0xae, 0xd8},              // WRGSBASE
+                               {0xf3, 0x0f, 0xae, 0xc8},              // RDGSBASE
+                               {0x0f, 0x01, 0xf8},                    // SWAPGS
+                               {0xc5, 0xf8, 0x77},                    // VZEROUPPER
+                               {0x62, 0xf1, 0x7c, 0x48, 0x58, 0xc1},  // VADDPS zmm
+                               {0x66, 0x0f, 0x38, 0xf6, 0xc1},        // ADCX
+                               {0x0f, 0xae, 0x20},                    // XSAVE
+                               {0x0f, 0x38, 0xf0, 0x00},              // MOVBE
+                           });
+  expect_undefined("core2", {
+                                {0xf3, 0x0f, 0xb8, 0xc0},        // POPCNT
+                                {0xf2, 0x0f, 0x38, 0xf1, 0xc0},  // CRC32
+                                {0x66, 0x0f, 0x38, 0xdc, 0xc1},  // AESENC
+                            });
+  expect_undefined("pentium3", {
+                                   {0x66, 0x0f, 0x38, 0x17, 0xc1},  // PTEST
+                                   {0x0f, 0x38, 0x00, 0xc1},        // PSHUFB mm
+                                   {0x66, 0x0f, 0x58, 0xc1},        // ADDPD
+                                   {0xf3, 0x0f, 0x12, 0xc1},        // MOVSLDUP
+                               });
+}
+
+}  // namespace
+}  // namespace ringshift::bt
