@@ -8,6 +8,7 @@ namespace ringshift {
 class BtEngine::Impl {
  public:
   static Result<std::unique_ptr<Impl>> create(Cpu& cpu, const BtOptions& options) {
+    if (options.verify) return fail(ErrorKind::engine_unavailable, "-d verify is not implemented yet");
     auto cache = RS_TRY(bt::CodeCache::create(options.cache_bytes));
     auto impl = std::make_unique<Impl>(cpu, std::move(cache), options.memory);
     RS_TRY(impl->dispatcher.prepare());

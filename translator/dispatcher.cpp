@@ -87,6 +87,7 @@ const u8* Dispatcher::leave(ExitReason reason) {
 }
 
 const u8* Dispatcher::dispatch() {
+  dispatched_ = nullptr;
   for (;;) {
     if (cpu_.state.shutdown != 0) return leave(ExitReason::shutdown);
     if (cpu_.control.events.load(std::memory_order_acquire) != 0 && handle_events())
@@ -110,7 +111,8 @@ const u8* Dispatcher::dispatch() {
     use_mode(mode);
     cpu_.state.rflags &= ~u64{kFlagRf};
     listing_.entered(**block);
-    return (*block)->entry;
+    dispatched_ = *block;
+    return dispatched_->entry;
   }
 }
 
@@ -174,9 +176,7 @@ void Dispatcher::use_mode(ModeKey mode) {
   if (mode_known_ && mode == mode_) return;
   mode_ = mode;
   mode_known_ = true;
-  auto [found, fresh] = generations_.try_emplace(mode.value(), Generation{next_generation_, true});
-  if (fresh) ++next_generation_;
-  context_.jump_generation = found->second.value << 32;
+  context_.jump_generation = generations_.of(mode) << 32;
 }
 
 Outcome<TranslationBlock*> Dispatcher::current_block(ModeKey mode) {

@@ -12,6 +12,7 @@
 #include "translator/block_translator.h"
 #include "translator/bt_engine.h"
 #include "translator/host_faults.h"
+#include "translator/jump_generations.h"
 #include "translator/runtime_stubs.h"
 
 namespace ringshift::bt {
@@ -58,7 +59,13 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   bool may_link(const Link& link, const TranslationBlock& target) const;
   void remember_jump(const TranslationBlock& target);
   void flush_cache();
-  void renew_generations();
+  // Code addresses may lead elsewhere now: all of them, or those that aren't global.
+  void forget_mappings();
+  void forget_local_mappings();
+  u64 mapping_of(const TranslationBlock& block) const {
+    return block.global ? global_mapping_ : local_mapping_;
+  }
+  const u8* continue_after(InterpretSite& site);
   const u8* leave(ExitReason reason);
 
   // MmuObserver
@@ -91,13 +98,11 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   std::vector<Gpa> becoming_soft_;
   ExitReason exit_reason_ = ExitReason::requested;
 
-  // Jump-table generations by mode; a new one makes all entries of the old unreachable.
-  struct Generation {
-    u64 value;
-    bool global_only;  // every entry stands on global pages: survives MOV CR3
-  };
-  std::unordered_map<u32, Generation> generations_;
-  u64 next_generation_ = 1;
+  JumpGenerations generations_;
+  // Count what may change where code addresses lead: of global pages, and of all.
+  u64 global_mapping_ = 0;
+  u64 local_mapping_ = 0;
+  const TranslationBlock* dispatched_ = nullptr;  // what dispatch() found last
   ModeKey mode_;
   bool mode_known_ = false;
 

@@ -40,24 +40,45 @@ const u8* Dispatcher::on_access(BtContext* context, const void* retry, u32 gva, 
 const u8* Dispatcher::on_interpret(BtContext* context, const void* argument, u32, u32 info) {
   Dispatcher& d = self(context);
   ++d.counters_.interpreted;
-  const auto* const site = static_cast<const InterpretSite*>(argument);
-  if (site == nullptr) {
+  if (argument == nullptr) {
     d.retranslate_soft();
     d.interpret_one((info & AccessInfo::kFpu) != 0, false);
     return d.dispatch();
   }
-  const u8* const resume = site->resume;
-  const u32 next = site->eip + site->decoded.insn.length;
-  const u64 epoch = d.blocks_.epoch();
-  if (site->fpu) save_fpu(*context);
-  d.interpreter_.execute_ready(site->decoded);
-  if (site->fpu) load_fpu(*context);
+  return d.continue_after(*static_cast<InterpretSite*>(const_cast<void*>(argument)));
+}
+
+// Executes the site's instruction and finds what follows: the rest of its block, what followed last time, or
+// whatever dispatch() finds.
+const u8* Dispatcher::continue_after(InterpretSite& site) {
+  const u64 epoch = blocks_.epoch();
+  const u8* const resume = site.resume;
+  const u32 next = site.eip + site.decoded.insn.length;
+  if (site.fpu) save_fpu(context_);
+  interpreter_.execute_ready(site.decoded);
+  if (site.fpu) load_fpu(context_);
   // With nothing pending a shadow (STI, MOV SS) has nothing to hold off.
-  if (d.something_pending()) return d.dispatch();
-  d.cpu_.state.interrupt_shadow = 0;
-  const bool go_on = resume != nullptr && d.cpu_.state.eip() == next && d.blocks_.epoch() == epoch &&
-                     d.mode_known_ && d.mode_now() == d.mode_;
-  return go_on ? resume : d.dispatch();
+  VcpuState& state = cpu_.state;
+  if (something_pending() || state.halted != 0) return dispatch();
+  state.interrupt_shadow = 0;
+  if (blocks_.epoch() != epoch) return dispatch();
+  const ModeKey mode = mode_now();
+  if (resume != nullptr && state.eip() == next && mode_known_ && mode == mode_) return resume;
+
+  const TranslationBlock* const usual = site.usual;
+  if (usual != nullptr && site.usual_epoch == epoch && usual->eip == state.eip() && usual->mode == mode &&
+      site.usual_mapping == mapping_of(*usual)) {
+    use_mode(mode);
+    state.rflags &= ~u64{kFlagRf};
+    return usual->entry;
+  }
+  const u8* const found = dispatch();
+  if (dispatched_ != nullptr && !listing_.traces_entries() && blocks_.epoch() == epoch) {
+    site.usual = dispatched_;
+    site.usual_epoch = epoch;
+    site.usual_mapping = mapping_of(*dispatched_);
+  }
+  return found;
 }
 
 const u8* Dispatcher::on_chain(BtContext* context, const void* argument, u32, u32) {
@@ -99,34 +120,39 @@ const u8* Dispatcher::on_events(BtContext* context, const void*, u32, u32) {
 void Dispatcher::remember_jump(const TranslationBlock& target) {
   const u64 tag = context_.jump_generation | target.eip;
   jump_table_[target.eip & (kJumpEntries - 1)] = {0 - tag, target.polled_entry};
-  if (!target.global) generations_.at(mode_.value()).global_only = false;
+  if (!target.global) generations_.note_local(mode_);
 }
 
 // --- translation of addresses changed
 
-void Dispatcher::renew_generations() {
-  generations_.clear();
+void Dispatcher::forget_mappings() {
+  ++global_mapping_;
+  ++local_mapping_;
+  blocks_.cut_cross_page_links();
+  generations_.renew_all();
+  mode_known_ = false;
+}
+
+void Dispatcher::forget_local_mappings() {
+  ++local_mapping_;
+  generations_.renew_local();
   mode_known_ = false;
 }
 
 void Dispatcher::on_flush_all() {
   windows_.on_flush_all();
-  blocks_.cut_cross_page_links();
-  renew_generations();
+  forget_mappings();
 }
 
 void Dispatcher::on_flush_address_space() {
   windows_.on_flush_address_space();
   user_hot_ = heat_.hot(static_cast<u32>(cpu_.state.cr3));
-  std::erase_if(generations_, [](const auto& entry) { return !entry.second.global_only; });
-  mode_known_ = false;
+  forget_local_mappings();
 }
 
 void Dispatcher::on_flush_page(Gva gva) {
   windows_.on_flush_page(gva);
-  if (!blocks_.has_code_at(gva)) return;
-  blocks_.cut_cross_page_links();
-  renew_generations();
+  if (blocks_.has_code_at(gva)) forget_mappings();
 }
 
 void Dispatcher::on_write(Gpa gpa, u32 length) { blocks_.invalidate(gpa, length); }
