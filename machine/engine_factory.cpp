@@ -7,11 +7,6 @@
 namespace ringshift {
 
 namespace {
-#ifdef RINGSHIFT_NO_BT
-Result<std::unique_ptr<ExecutionEngine>> make_bt(const MachineConfig&, Cpu&) {
-  return fail(ErrorKind::engine_unavailable, "-engine bt is not in this build; use -engine interp");
-}
-#else
 Result<std::unique_ptr<ExecutionEngine>> make_bt(const MachineConfig& config, Cpu& cpu) {
   BtOptions options;
   switch (config.bt_memory) {
@@ -29,7 +24,6 @@ Result<std::unique_ptr<ExecutionEngine>> make_bt(const MachineConfig& config, Cp
   options.verify = config.bt_verify;
   return RS_TRY(BtEngine::create(cpu, options));
 }
-#endif
 }  // namespace
 
 Result<std::unique_ptr<ExecutionEngine>> make_engine(const MachineConfig& config, Cpu& cpu) {

@@ -1,7 +1,6 @@
 // Translations of data processing: copied, with memory operands through the lookup.
 #include <Zydis/Zydis.h>
 
-#include "translator/flag_effects.h"
 #include "translator/translate.h"
 
 namespace ringshift::bt {

@@ -1,5 +1,4 @@
 // Translations of string instructions without REP. The direction is part of the mode.
-#include "translator/flag_effects.h"
 #include "translator/translate.h"
 
 namespace ringshift::bt {
