@@ -70,7 +70,7 @@ struct Instruction {
   u8 scale = 1;
   i32 displacement = 0;
   bool memory_written = false;  // the memory operand is (or may be) written
-  u32 immediate = 0;  // sign-extended to 32 bits where the instruction does so
+  u32 immediate = 0;            // sign-extended to 32 bits where the instruction does so
   u32 immediate2 = 0;
 
   u32 flags_read = 0;       // EFLAGS bits tested

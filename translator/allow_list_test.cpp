@@ -102,7 +102,7 @@ class HostCheck {
  private:
   bool stub(const u8* target) const {
     return target == stubs_.access || target == stubs_.interpret || target == stubs_.chain ||
-           target == stubs_.jump || target == stubs_.events;
+           target == stubs_.lookup || target == stubs_.jump || target == stubs_.events;
   }
 
   std::string instruction() {

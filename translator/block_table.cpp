@@ -51,6 +51,11 @@ void BlockTable::link(Link& link, TranslationBlock& target) {
   if (!target.one_page() || target.pages[0] != link.source->pages[0]) cross_page_links_.push_back(&link);
 }
 
+void BlockTable::make_lookup(Link& link) {
+  if (link.target == nullptr)
+    cache_.patch32(link.patch, static_cast<u32>(link.lookup_stub - (link.patch + 4)));
+}
+
 void BlockTable::unlink(Link& link) {
   if (link.target == nullptr) return;
   cache_.patch32(link.patch, static_cast<u32>(link.exit_stub - (link.patch + 4)));

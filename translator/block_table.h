@@ -22,6 +22,8 @@ class BlockTable {
 
   void link(Link& link, TranslationBlock& target);
   void unlink(Link& link);
+  // For a target that no fixed link may lead to: the branch goes through the jump table from now on.
+  void make_lookup(Link& link);
   // Cuts the links between pages that hold only while the mapping does; INVLPG and flushes.
   void cut_cross_page_links();
 

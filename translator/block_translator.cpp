@@ -125,6 +125,7 @@ void place_links(const Emitter& emitter, TranslationBlock& block) {
     link.backward = pending.backward;
     link.patch = block.polled_entry + pending.patch_offset;
     link.exit_stub = block.polled_entry + pending.stub_offset;
+    link.lookup_stub = block.polled_entry + pending.lookup_offset;
   }
 }
 

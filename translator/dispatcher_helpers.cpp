@@ -96,7 +96,10 @@ const u8* Dispatcher::on_chain(BtContext* context, const void* argument, u32, u3
     return (*target)->entry;
   }
   const u8* const entry = (*target)->entry;
-  if (d.blocks_.epoch() == epoch) d.remember_jump(**target);
+  if (d.blocks_.epoch() != epoch) return entry;
+  // A straddling target, mostly: it stands or falls with a second page's mapping.
+  d.remember_jump(**target);
+  if (link.source->valid) d.blocks_.make_lookup(link);
   return entry;
 }
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "translator/flag_effects.h"
+#include "translator/jump_lookup.h"
 #include "translator/treatment.h"
 
 namespace ringshift::bt {
@@ -280,7 +281,7 @@ void Emitter::copy_at(const Instruction& insn, bool r9_based) {
 void Emitter::jump_to(const u8* target) { assembler_.jmp(imm(reinterpret_cast<u64>(target))); }
 
 void Emitter::add_link(u32 target_eip, Link* link, bool polled) {
-  links_.push_back({target_eip, polled || target_eip <= eip_, offset(), 0, link});
+  links_.push_back({target_eip, polled || target_eip <= eip_, offset(), 0, 0, link});
   assembler_.dd(0);  // patched in emit_cold to reach the stub
 }
 
@@ -301,25 +302,7 @@ void Emitter::bind_to_link(Label label, u32 target_eip, Link* link) {
 }
 
 void Emitter::jump_indirect() {
-  assembler_.mov(r9, rcx);
-  assembler_.movzx(r10d, r8w);
-  assembler_.mov(r11, context_field(offsetof(BtContext, jump_table), 8));
-  assembler_.lea(r10, ptr(r10, r10));
-  assembler_.lea(r11, ptr(r11, r10, 3));
-  assembler_.mov(rcx, context_field(offsetof(BtContext, jump_generation), 8));
-  assembler_.lea(rcx, ptr(rcx, r8));
-  assembler_.mov(r10, ptr(r11, offsetof(JumpEntry, negated_tag), 8));
-  assembler_.lea(rcx, ptr(rcx, r10));
-  assembler_.db(0xe3);  // jrcxz over the miss
-  const u32 displacement_at = offset();
-  assembler_.db(0);
-  assembler_.mov(rcx, r9);
-  assembler_.mov(r10d, r8d);
-  jump_to(stubs_.jump);
-  const u32 here = offset();
-  code_.textSection()->buffer().data()[displacement_at] = static_cast<u8>(here - displacement_at - 1);
-  assembler_.mov(rcx, r9);
-  assembler_.jmp(ptr(r11, offsetof(JumpEntry, target), 8));
+  emit_jump_lookup(assembler_, [&] { jump_to(stubs_.jump); });
 }
 
 void Emitter::interpret(InterpretSite* site) {
@@ -379,6 +362,9 @@ void Emitter::emit_cold() {
       assembler_.mov(r10d, link.target_eip);
       assembler_.mov(r11, reinterpret_cast<u64>(link.link));
       jump_to(stubs_.chain);
+      link.lookup_offset = offset();
+      assembler_.mov(r8d, link.target_eip);
+      jump_to(stubs_.lookup);
     } else {
       assembler_.mov(r8d, link.target_eip);
       jump_indirect();

@@ -25,6 +25,7 @@ struct RuntimeStubs {
   const u8* interpret = nullptr;  // r9d AccessInfo::kFpu or 0, r10d eip, r11 InterpretSite* or null
   const u8* chain = nullptr;      // r10d target eip, r11 Link*
   const u8* jump = nullptr;       // r10d target eip, not in the jump table
+  const u8* lookup = nullptr;     // r8d target eip: through the jump table, else as `jump`
   const u8* events = nullptr;     // r10d eip: something is pending
 };
 
@@ -96,6 +97,7 @@ class Emitter {
     bool backward;
     u32 patch_offset;
     u32 stub_offset;
+    u32 lookup_offset;  // of the stub that looks in the jump table each time
     Link* link;
   };
   // jmp to a link's target; Link fields are filled from pending_links() after finish().

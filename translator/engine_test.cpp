@@ -51,6 +51,28 @@ TEST_P(BothMemories, IndirectJumpsHitTheJumpTable) {
   EXPECT_LE(count("exits: unlinked branch"), 8u);
 }
 
+// What stands on two pages that aren't global hangs on both mappings: no fixed link, but no exit either.
+TEST_P(BothMemories, BranchesToStraddlingInstructionsStayInTheCache) {
+  enter_paging();
+  constexpr u32 kStraddling = kCode + kPageSize - 2;
+  assemble(kStraddling - 16, [](Asm& as) {
+    const asmjit::Label loop = as.newLabel();
+    as.mov(ecx, 10000);
+    as.xor_(eax, eax);
+    as.jmp(loop);
+    while (as.offset() < 16) as.nop();
+    as.bind(loop);
+    as.add(eax, 0x12345);  // 5 bytes
+    as.dec(ecx);
+    as.jnz(loop);
+    as.hlt();
+  });
+  run_from(kStraddling - 16);
+  EXPECT_EQ(reg(kEax), 10000u * 0x12345u);
+  EXPECT_LE(count("exits: unlinked branch"), 8u);
+  EXPECT_LE(count("exits: jump-table miss"), 8u);
+}
+
 TEST_P(BothMemories, FlagsLiveAcrossIndirectJumpsAndMemory) {
   assemble(kCode, [](Asm& as) {
     const asmjit::Label callee = as.newLabel();

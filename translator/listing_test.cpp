@@ -73,8 +73,7 @@ void write_sample(asmjit::x86::Assembler& as) {
 }
 
 TEST_F(ListingTest, Golden) {
-  const std::string golden =
-      std::string(__FILE__).substr(0, std::string(__FILE__).rfind('/')) + "/golden/listing.txt";
+  const std::string golden = RINGSHIFT_TRANSLATOR_DIR "/golden/listing.txt";
   std::string text;
   for (const auto memory : {BtOptions::Memory::soft, BtOptions::Memory::window}) {
     trace("in_asm,out_asm");

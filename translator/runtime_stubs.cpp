@@ -3,6 +3,8 @@
 
 #include <cstddef>
 
+#include "translator/jump_lookup.h"
+
 namespace ringshift::bt {
 
 using namespace asmjit;  // NOLINT: the assembler's own vocabulary
@@ -93,6 +95,14 @@ class StubWriter {
     return callout;
   }
 
+  // Emitter::jump_indirect, once for all.
+  Label emit_lookup(const Label& jump) {
+    const Label lookup = a_.newLabel();
+    a_.bind(lookup);
+    emit_jump_lookup(a_, [&] { a_.jmp(jump); });
+    return lookup;
+  }
+
   Result<void> finish(CodeCache& cache) {
     if (code_.flatten() != kErrorOk || code_.resolveUnresolvedLinks() != kErrorOk ||
         code_.relocateToBase(reinterpret_cast<u64>(base_)) != kErrorOk)
@@ -126,6 +136,7 @@ Result<RuntimeStubs> emit_runtime_stubs(CodeCache& cache, const Helpers& helpers
   const Label interpret = writer.emit_callout(helpers.interpret, resume);
   const Label chain = writer.emit_callout(helpers.chain, resume);
   const Label jump = writer.emit_callout(helpers.jump, resume);
+  const Label lookup = writer.emit_lookup(jump);
   const Label events = writer.emit_callout(helpers.events, resume);
   RS_TRY(writer.finish(cache));
   RuntimeStubs stubs;
@@ -135,6 +146,7 @@ Result<RuntimeStubs> emit_runtime_stubs(CodeCache& cache, const Helpers& helpers
   stubs.interpret = writer.address(interpret);
   stubs.chain = writer.address(chain);
   stubs.jump = writer.address(jump);
+  stubs.lookup = writer.address(lookup);
   stubs.events = writer.address(events);
   return stubs;
 }

@@ -18,6 +18,7 @@ struct Link {
   bool backward = false;      // enters the target where events are polled
   const u8* patch = nullptr;  // the rel32 field
   const u8* exit_stub = nullptr;
+  const u8* lookup_stub = nullptr;     // for a target that may not be linked
   TranslationBlock* target = nullptr;  // null: not linked
   Link* next_incoming = nullptr;       // of the target's incoming list
 };

@@ -37,8 +37,7 @@ TEST_F(FlowTest, PushesAndPopsAll) {
   for (unsigned r = kEax; r <= kEdi; ++r)
     if (r != kEsp) cpu_.state.set_reg32(r, 0x100 + r);
   run({0x60, 0xb8, 0x09, 0, 0, 0, 0xbf, 0x09, 0, 0, 0, 0xbd, 0x09, 0, 0, 0, 0x61, 0xf4});
-  for (unsigned r = kEax; r <= kEdi; ++r)
-    EXPECT_EQ(cpu_.state.reg32(r), r == kEsp ? kStack : 0x100 + r);
+  for (unsigned r = kEax; r <= kEdi; ++r) EXPECT_EQ(cpu_.state.reg32(r), r == kEsp ? kStack : 0x100 + r);
   EXPECT_EQ(reg(kEsp), kStack);
   EXPECT_EQ(peek_at<u32>(kStack - 20), kStack);
 }
