@@ -1,6 +1,7 @@
 // CpuIo: the only door from a CPU to devices and time. The machine implements it.
 #pragma once
 
+#include "base/tsc_scale.h"
 #include "base/types.h"
 
 namespace ringshift {
@@ -17,6 +18,9 @@ class CpuIo {
   virtual int acknowledge_interrupt() = 0;
   // The Clock's time-stamp counter, without the vCPU's offset.
   virtual u64 read_tsc() = 0;
+  // The same as a function of the host's TSC, for an engine that executes RDTSC itself; null if it isn't one.
+  // It may change in service(), and between runs.
+  virtual const TscScale* tsc_scale() { return nullptr; }
   // Does what `events` asks for (RunControl): due timers, device work. Called between instructions.
   virtual void service(u32 events) = 0;
   // The guest wrote IA32_APIC_BASE.

@@ -1,25 +1,11 @@
-// Clock, its timers, and the two sources of time.
+// Clock, its timers, and virtual time.
 #include "devices/clock.h"
 
-#include <time.h>
+#include <x86intrin.h>
 
 #include <algorithm>
 
 namespace ringshift {
-
-namespace {
-
-u64 monotonic_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<u64>(now.tv_sec) * 1'000'000'000 + static_cast<u64>(now.tv_nsec);
-}
-
-}  // namespace
-
-HostTime::HostTime() : start_(monotonic_ns()) {}
-
-u64 HostTime::now_ns() { return monotonic_ns() - start_; }
 
 void InstructionTime::skip_to(u64 ns) {
   const u64 now = now_ns();
@@ -43,6 +29,11 @@ void Clock::Timer::arm(u64 deadline_ns) {
   clock_.rearmed(old_next);
 }
 
+u64 Clock::tsc() {
+  const TscScale* const scale = tsc_scale();
+  return scale != nullptr ? scale->at(__rdtsc()) : now_ns() * (kTscHz / 1'000'000'000);
+}
+
 u64 Clock::next_deadline() const {
   u64 next = kNever;
   for (const Timer* timer : timers_) next = std::min(next, timer->deadline_);
@@ -57,6 +48,7 @@ void Clock::rearmed(u64 old_next) {
 
 void Clock::run_due() {
   if (running_) return;
+  source_.follow();
   const u64 now = now_ns();
   const u64 old_next = next_deadline();
   if (old_next > now) return;

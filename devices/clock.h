@@ -1,6 +1,6 @@
 // Clock: the one source of time for a machine; every timer, counter and RDTSC reads it.
 //
-// It counts guest nanoseconds from machine start: host monotonic time, less pauses, or virtual time that
+// It counts guest nanoseconds from machine start: host time (devices/host_time.h), or virtual time that
 // counts retired instructions (-icount). Timers run on the vCPU's thread, from run_due().
 #pragma once
 
@@ -8,6 +8,7 @@
 #include <queue>
 #include <vector>
 
+#include "base/tsc_scale.h"
 #include "base/types.h"
 
 namespace ringshift {
@@ -17,16 +18,11 @@ class TimeSource {
  public:
   virtual ~TimeSource() = default;
   virtual u64 now_ns() = 0;
-};
-
-// CLOCK_MONOTONIC from construction on.
-class HostTime final : public TimeSource {
- public:
-  HostTime();
-  u64 now_ns() override;
-
- private:
-  u64 start_;
+  // The TSC, if it is a linear function of the host's: the same time, for readers in a hurry. Changes in
+  // follow() only.
+  virtual const TscScale* tsc_scale() const { return nullptr; }
+  // Called when timers are run: keeps in step with what the source is derived from.
+  virtual void follow() {}
 };
 
 // One instruction is 2^shift nanoseconds; `retired` is read at each call, `skipped` is added when the guest
@@ -56,7 +52,10 @@ class Clock {
   Clock(const Clock&) = delete;
 
   u64 now_ns() { return source_.now_ns(); }
-  u64 tsc() { return now_ns() * (kTscHz / 1'000'000'000); }
+  u64 tsc();
+  const TscScale* tsc_scale() const { return source_.tsc_scale(); }
+  // Before the guest starts, and after it was stopped; run_due() does it too.
+  void follow() { source_.follow(); }
 
   // A one-shot timer, owned by a device (a member), which must not outlive the clock.
   class Timer {

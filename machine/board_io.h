@@ -21,6 +21,7 @@ class BoardIo final : public CpuIo {
   void mmio_write(Gpa gpa, unsigned size, u64 value) override;
   int acknowledge_interrupt() override { return board_.router().acknowledge(); }
   u64 read_tsc() override { return clock_.tsc(); }
+  const TscScale* tsc_scale() override { return clock_.tsc_scale(); }
   void service(u32 events) override { on_service_(events); }
   void apic_base_changed(u64 value) override { board_.local_apic().set_apic_base(value); }
   void set_ferr(bool level) override { board_.ferr().set(level); }

@@ -23,6 +23,7 @@ RunOutcome Machine::run() {
   if (virtual_time_ == nullptr)
     if (auto started = alarm_.start(); !started)
       return RunOutcome{RunOutcome::Kind::failed, 0, {}, std::move(started).error()};
+  clock_->follow();
   follow_deadline();
   std::optional<RunOutcome> outcome;
   while (!outcome) outcome = settle(engine_->run(*io_));

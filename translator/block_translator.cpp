@@ -42,6 +42,8 @@ Treatment treatment_in(const Instruction& insn, ModeKey mode, bool soft) {
     case Treatment::clear_if:
     case Treatment::set_if:
       return mode.cpl() == 0 ? treatment : Treatment::interpret;
+    case Treatment::read_tsc:
+      return mode.direct_tsc() ? treatment : Treatment::interpret;
     case Treatment::rep_string:
       return window && !mode.downward() && flat(mode, Seg::es) && flat(mode, insn.segment)
                  ? treatment
@@ -95,6 +97,8 @@ void BlockTranslator::translate_one(Emitter& emitter, const GuestInstruction& gu
       return translate_push_flags(emitter);
     case Treatment::push_segment:
       return translate_push_segment(emitter, guest);
+    case Treatment::read_tsc:
+      return translate_read_tsc(emitter, guest);
     case Treatment::string:
       return translate_string(emitter, guest);
     case Treatment::interpret:

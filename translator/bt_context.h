@@ -7,6 +7,7 @@
 
 #include <atomic>
 
+#include "base/tsc_scale.h"
 #include "cpu-model/tlb.h"
 #include "cpu-model/vcpu_state.h"
 
@@ -38,6 +39,7 @@ struct BtContext {
   void* engine = nullptr;
   alignas(16) u8 xmm[8][16] = {};
   u64 executed = 0;  // guest instructions, counted by block, when counting is on
+  TscScale tsc;      // CpuIo's, as it stands; of use where ModeKey::direct_tsc()
 };
 
 }  // namespace ringshift::bt

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "cpu-model/cpu_fixture.h"
@@ -27,11 +28,13 @@ class LineIo final : public CpuIo {
     return kVector;
   }
   u64 read_tsc() override { return 0; }
+  const TscScale* tsc_scale() override { return scale ? &*scale : nullptr; }
   void service(u32) override {}
   void apic_base_changed(u64) override {}
   void set_ferr(bool) override {}
 
   int acknowledged = 0;
+  std::optional<TscScale> scale;
 
  private:
   RunControl& control_;

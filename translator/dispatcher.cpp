@@ -66,6 +66,7 @@ Result<void> Dispatcher::prepare() {
 
 ExitReason Dispatcher::run(CpuIo& io) {
   cpu_.io = &io;
+  follow_tsc();
   HostFaultScope faults(*this);
   context_.host_mxcsr = read_mxcsr();
   mode_known_ = false;
@@ -124,6 +125,7 @@ bool Dispatcher::handle_events() {
     control.retired += std::exchange(context_.executed, 0);
     if (cpu_.user()) user_hot_ = heat_.touch(static_cast<u32>(cpu_.state.cr3), counters_.window_faults);
     cpu_.io->service(events);
+    follow_tsc();
   }
   if ((events & kEventExit) != 0) {
     control.clear_event(kEventExit);
@@ -151,7 +153,9 @@ void Dispatcher::interpret_one(bool fpu, bool cached) {
 }
 
 ModeKey Dispatcher::mode_now() const {
-  const ModeKey key(cpu_);
+  ModeKey key(cpu_);
+  const bool tsc_allowed = key.cpl() == 0 || (cpu_.state.cr4 & kCr4Tsd) == 0;
+  if (tsc_is_hosts_ && tsc_allowed) key = key.with_direct_tsc();
   switch (memory_) {
     case BtOptions::Memory::soft:
       return key;
@@ -161,6 +165,12 @@ ModeKey Dispatcher::mode_now() const {
       break;
   }
   return key.user() && key.paging() && !user_hot_ ? key : key.with_window();
+}
+
+void Dispatcher::follow_tsc() {
+  const TscScale* const scale = cpu_.io->tsc_scale();
+  tsc_is_hosts_ = scale != nullptr;
+  if (tsc_is_hosts_) context_.tsc = *scale;
 }
 
 void Dispatcher::use_mode(ModeKey mode) {

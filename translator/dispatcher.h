@@ -51,6 +51,8 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   // The mode of the state as it is, with the way to memory that the policy gives it.
   ModeKey mode_now() const;
   void use_mode(ModeKey mode);
+  // Takes over how the guest's TSC follows from the host's.
+  void follow_tsc();
   // A window has no place for the page, or may not: after a few of these the instruction uses lookups.
   void note_window_failure(const TranslationBlock& block, u32 eip);
   // Blocks with instructions that have just become soft.
@@ -93,6 +95,7 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   WindowSet windows_;
   AddressSpaceHeat heat_;
   bool user_hot_ = false;  // of the current CR3
+  bool tsc_is_hosts_ = false;
   const u8* gs_base_ = nullptr;
   std::unordered_map<Gpa, unsigned> window_failures_;  // by instruction
   std::vector<Gpa> becoming_soft_;

@@ -91,6 +91,7 @@ std::string describe(ModeKey mode) {
   if (mode.downward()) text += " downward";
   if (mode.fpu_off()) text += " fpu-off";
   if (mode.sse_off()) text += " sse-off";
+  if (mode.direct_tsc()) text += " host-tsc";
   for (unsigned i = 0; i < kSegCount; ++i) {
     const SegmentShape shape = mode.shape(static_cast<Seg>(i));
     if (shape != SegmentShape::flat)

@@ -40,6 +40,13 @@ class ModeKey {
     key.bits_ |= kWindow;
     return key;
   }
+  // RDTSC may execute the host's own. The dispatcher's choice, too.
+  bool direct_tsc() const { return (bits_ & kDirectTsc) != 0; }
+  ModeKey with_direct_tsc() const {
+    ModeKey key = *this;
+    key.bits_ |= kDirectTsc;
+    return key;
+  }
   // 32-bit code on a flat or based stack, no single-stepping, no alignment checks, no armed breakpoints: what
   // the translator handles; anything else runs in the interpreter.
   bool translatable() const { return (bits_ & kInterpret) == 0; }
@@ -53,6 +60,7 @@ class ModeKey {
   static constexpr unsigned kCplShift = 17;
   static constexpr u32 kDownward = 1u << 19;
   static constexpr u32 kWindow = 1u << 20;
+  static constexpr u32 kDirectTsc = 1u << 21;
   u32 bits_ = 0;
 };
 

@@ -34,6 +34,9 @@ void push_immediate(Emitter& emitter, u32 value);
 void translate_clear_if(Emitter& emitter);
 void translate_set_if(Emitter& emitter);
 
+// RDTSC and RDTSCP by the host's (translate_tsc.cpp).
+void translate_read_tsc(Emitter& emitter, const GuestInstruction& guest);
+
 // Block ends (translate_branch.cpp).
 void translate_branch(Emitter& emitter, const GuestInstruction& guest, Treatment treatment,
                       TranslationBlock& block);

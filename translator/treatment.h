@@ -24,6 +24,7 @@ enum class Treatment : u8 {
   set_if,      // STI: a block ends after the instruction that follows it
   push_flags,
   push_segment,
+  read_tsc,   // RDTSC, RDTSCP
   direction,  // CLD and STD: the direction is part of the mode
               // Those that end a block:
   jump,

@@ -69,7 +69,7 @@ TEST_F(Treatments, Table) {
       {"popf", {0x9d}, interpret},
       {"in", {0xe4, 0x60}, interpret},
       {"cpuid", {0x0f, 0xa2}, interpret},
-      {"rdtsc", {0x0f, 0x31}, interpret},
+      {"rdtsc", {0x0f, 0x31}, read_tsc},
       {"daa", {0x27}, interpret},
       {"mov ds, ax", {0x8e, 0xd8}, interpret},
       {"mov ax, ds", {0x8c, 0xd8}, interpret},

@@ -1,0 +1,66 @@
+// HostTime: before and after it reads the TSC, against CLOCK_MONOTONIC.
+#include "devices/host_time.h"
+
+#include <gtest/gtest.h>
+#include <time.h>
+#include <x86intrin.h>
+
+namespace ringshift {
+namespace {
+
+u64 host_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<u64>(now.tv_sec) * 1'000'000'000 + static_cast<u64>(now.tv_nsec);
+}
+
+TEST(HostTime, Advances) {
+  HostTime host;
+  for (int follows = 0; follows < 2; ++follows) {
+    const u64 first = host.now_ns();
+    EXPECT_LT(first, 10'000'000'000u);
+    u64 later = host.now_ns();
+    for (int i = 0; i < 1'000'000 && later == first; ++i) later = host.now_ns();
+    EXPECT_GT(later, first);
+    host.follow();
+  }
+}
+
+// The scale, the Clock's two faces and the host's clock tell the same time, through corrections.
+TEST(HostTime, FollowsTheHostAndNeverGoesBack) {
+  HostTime host;
+  const u64 start = host_ns() - host.now_ns();
+  Clock clock(host);
+  host.follow();
+  if (host.tsc_scale() == nullptr) GTEST_SKIP() << "this host's TSC isn't constant";
+  u64 last = 0;
+  for (const u64 end = host_ns() + 60'000'000; host_ns() < end;) {
+    clock.follow();
+    const u64 ns = clock.now_ns();
+    const u64 scaled = host.tsc_scale()->at(__rdtsc());
+    const u64 tsc = clock.tsc();
+    EXPECT_GE(ns, last);
+    EXPECT_GE(scaled, ns * 2);
+    EXPECT_GE(tsc, scaled);
+    last = tsc / 2;
+  }
+  // The thread may lose the CPU between two readings: a close pair among many is what counts.
+  u64 least = ~u64{0};
+  for (int i = 0; i < 10'000; ++i) {
+    const u64 before = host_ns() - start;
+    const u64 shown = clock.now_ns();
+    const u64 after = host_ns() - start;
+    least = std::min(least, shown < before ? before - shown : shown > after ? shown - after : 0);
+  }
+  EXPECT_LT(least, 20'000u);
+}
+
+TEST(TscScale, IsLinearOnBothSidesOfItsBase) {
+  const TscScale scale{1000, 5000, u64{3} << 31};  // 1.5 guest counts a host count
+  EXPECT_EQ(scale.at(1000), 5000u);
+  EXPECT_EQ(scale.at(1100), 5150u);
+  EXPECT_EQ(scale.at(998), 4997u);
+}
+
+}  // namespace
+}  // namespace ringshift
