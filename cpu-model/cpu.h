@@ -10,7 +10,7 @@
 #include "base/trace.h"
 #include "cpu-model/cpu_io.h"
 #include "cpu-model/cpuid.h"
-#include "cpu-model/fault.h"
+#include "cpu-model/outcome.h"
 #include "cpu-model/run_control.h"
 #include "cpu-model/tlb.h"
 #include "cpu-model/vcpu_state.h"

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "cpu-model/cpu.h"
-#include "cpu-model/fault.h"
+#include "cpu-model/outcome.h"
 
 namespace ringshift {
 

@@ -60,7 +60,7 @@ Gva descriptor_address(const Cpu& cpu, u16 selector) {
 }
 
 Outcome<Descriptor> read_descriptor(Cpu& cpu, u16 selector, Vector error) {
-  if (!in_table(cpu, selector)) return raise(Fault{error, true, error_of(selector), 0});
+  if (!in_table(cpu, selector)) return raise(Fault::with_code(error, error_of(selector)));
   return read_at(cpu, selector);
 }
 

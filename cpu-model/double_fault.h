@@ -3,7 +3,7 @@
 
 #include <optional>
 
-#include "cpu-model/fault.h"
+#include "cpu-model/outcome.h"
 
 namespace ringshift {
 

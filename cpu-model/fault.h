@@ -1,9 +1,6 @@
-// Fault: a guest exception on its way to delivery, and Outcome<T>: a value or a Fault.
+// Fault: a guest exception on its way to delivery. cpu-model/outcome.h has what can raise one.
 #pragma once
 
-#include <tl/expected.hpp>
-
-#include "base/result.h"
 #include "base/types.h"
 
 namespace ringshift {
@@ -42,14 +39,14 @@ inline constexpr u32 kPfFetch = 1u << 4;
 struct Fault {
   Vector vector;
   bool has_error_code;
-  u32 error_code;
-  u32 address;  // CR2 for page faults; DR6 bits to set for debug.
+  u16 error_code;  // no exception has a longer one
+  u32 address;     // CR2 for page faults; DR6 bits to set for debug.
 
-  static Fault gp(u32 error = 0) { return {Vector::general_protection, true, error, 0}; }
-  static Fault ss(u32 error = 0) { return {Vector::stack_fault, true, error, 0}; }
-  static Fault np(u32 error) { return {Vector::segment_not_present, true, error, 0}; }
-  static Fault ts(u32 error) { return {Vector::invalid_tss, true, error, 0}; }
-  static Fault pf(Gva address, u32 error) { return {Vector::page_fault, true, error, address}; }
+  static Fault gp(u32 error = 0) { return with_code(Vector::general_protection, error); }
+  static Fault ss(u32 error = 0) { return with_code(Vector::stack_fault, error); }
+  static Fault np(u32 error) { return with_code(Vector::segment_not_present, error); }
+  static Fault ts(u32 error) { return with_code(Vector::invalid_tss, error); }
+  static Fault pf(Gva address, u32 error) { return with_code(Vector::page_fault, error, address); }
   static Fault ac() { return {Vector::alignment_check, true, 0, 0}; }
   static Fault ud() { return {Vector::invalid_opcode, false, 0, 0}; }
   static Fault nm() { return {Vector::device_not_available, false, 0, 0}; }
@@ -59,13 +56,12 @@ struct Fault {
   static Fault xm() { return {Vector::simd_error, false, 0, 0}; }
   static Fault db(u32 dr6_bits) { return {Vector::debug, false, 0, dr6_bits}; }
 
+  static Fault with_code(Vector vector, u32 error, u32 address = 0) {
+    return {vector, true, static_cast<u16>(error), address};
+  }
+
   bool operator==(const Fault&) const = default;
 };
-
-// What an operation of the guest gives: a value, or the exception it raises. RS_TRY passes the latter on.
-template <class T = void>
-using Outcome = tl::expected<T, Fault>;
-
-inline tl::unexpected<Fault> raise(Fault fault) { return tl::unexpected<Fault>(fault); }
+static_assert(sizeof(Fault) == 8);
 
 }  // namespace ringshift

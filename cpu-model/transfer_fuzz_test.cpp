@@ -79,7 +79,8 @@ class TransferFuzz : public TransferTest {
     const unsigned size = below(2) == 0 ? 2 : 4;
     switch (below(8)) {
       case 0:
-        return deliver_fault(cpu_, Fault{static_cast<Vector>(below(20)), below(2) == 0, random(), random()});
+        return deliver_fault(
+            cpu_, Fault{static_cast<Vector>(below(20)), below(2) == 0, static_cast<u16>(random()), random()});
       case 1:
         return deliver_interrupt(cpu_, static_cast<u8>(random()));
       case 2:

@@ -10,7 +10,7 @@ inline bool is_null_selector(u16 selector) { return (selector & 0xfffc) == 0; }
 inline u32 selector_error(u16 selector) { return selector & 0xfffc; }
 inline u8 requested_level(u16 selector) { return selector & 3; }
 inline Fault selector_fault(Vector vector, u16 selector) {
-  return {vector, true, selector_error(selector), 0};
+  return Fault::with_code(vector, selector_error(selector));
 }
 // A segment register after a null selector was loaded, or before its descriptor is known.
 inline SegmentRegister unusable_segment(u16 selector = 0) { return {selector, 0, kSegUnusable, 0, 0, 0}; }

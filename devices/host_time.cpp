@@ -56,9 +56,7 @@ HostTime::Sample HostTime::sample() {
 
 HostTime::HostTime() : anchor_(sample()), start_ns_(anchor_.ns), trusted_(tsc_is_constant()) {}
 
-u64 HostTime::now_ns() {
-  return active_ ? scale_.at(__rdtsc()) / kCountsPerNs : monotonic_ns() - start_ns_;
-}
+u64 HostTime::now_ns() { return active_ ? scale_.at(__rdtsc()) / kCountsPerNs : monotonic_ns() - start_ns_; }
 
 void HostTime::begin() {
   Sample now = sample();

@@ -1,8 +1,8 @@
 // HostTime: the host's monotonic time, read from its TSC where that can be trusted.
 //
 // RDTSC costs a third of clock_gettime, and translated code can execute it itself. So guest time is a linear
-// function of the host's TSC, whose rate follows CLOCK_MONOTONIC: measured when the machine starts to run, and
-// corrected by follow(), smoothly, so that time never goes back or jumps by more than the host's did.
+// function of the host's TSC, whose rate follows CLOCK_MONOTONIC: measured when the machine starts to run,
+// and corrected by follow(), smoothly, so that time never goes back or jumps by more than the host's did.
 #pragma once
 
 #include "base/tsc_scale.h"

@@ -36,6 +36,7 @@ struct BtContext {
   u64 saved_r12 = 0;
   u32 host_mxcsr = 0;
   u32 guest_mxcsr = 0;
+  u32 mxcsr_now = 0;
   void* engine = nullptr;
   alignas(16) u8 xmm[8][16] = {};
   u64 executed = 0;  // guest instructions, counted by block, when counting is on

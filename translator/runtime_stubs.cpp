@@ -27,14 +27,10 @@ class StubWriter {
     a_.bind(resume);
     for (unsigned i = 0; i < kGuestXmm; ++i)
       a_.movups(xmm(i), context(offsetof(BtContext, xmm) + 16 * i, 16));
-    a_.ldmxcsr(context(offsetof(BtContext, guest_mxcsr), 4));
+    emit_load_mxcsr();
     a_.mov(r12, context(offsetof(BtContext, saved_r12), 8));
     a_.mov(r14, context(offsetof(BtContext, tlb_table), 8));
-    a_.mov(ecx, state(offsetof(VcpuState, rflags), 4));
-    a_.and_(ecx, kHostFlags);
-    a_.or_(ecx, kFlagFixed);
-    a_.push(rcx);
-    a_.popfq();
+    emit_load_flags();
     for (unsigned i = 0; i < 8; ++i) a_.mov(gpd(i), state(offsetof(VcpuState, gpr) + 8 * i, 4));
     a_.jmp(r11);
     return resume;
@@ -72,17 +68,10 @@ class StubWriter {
     for (unsigned i = 0; i < 8; ++i) a_.mov(state(offsetof(VcpuState, gpr) + 8 * i, 4), gpd(i));
     a_.mov(state(offsetof(VcpuState, rip), 4), r10d);
     a_.mov(rsp, context(offsetof(BtContext, host_rsp), 8));
-    a_.pushfq();
-    a_.pop(rax);
-    a_.and_(eax, kHostFlags);
-    a_.mov(ecx, state(offsetof(VcpuState, rflags), 4));
-    a_.and_(ecx, ~kHostFlags);
-    a_.or_(ecx, eax);
-    a_.mov(state(offsetof(VcpuState, rflags), 4), ecx);
+    emit_store_flags();
     for (unsigned i = 0; i < kGuestXmm; ++i)
       a_.movups(context(offsetof(BtContext, xmm) + 16 * i, 16), xmm(i));
-    a_.stmxcsr(context(offsetof(BtContext, guest_mxcsr), 4));
-    a_.ldmxcsr(context(offsetof(BtContext, host_mxcsr), 4));
+    emit_store_mxcsr();
     a_.mov(context(offsetof(BtContext, saved_r12), 8), r12);
     a_.mov(rdi, r15);
     a_.mov(rsi, r11);
@@ -117,6 +106,55 @@ class StubWriter {
   const u8* address(const Label& label) const { return base_ + code_.labelOffset(label); }
 
  private:
+  // The arithmetic flags of VcpuState::rflags into RFLAGS, by SAHF and an overflow: POPFQ costs some 20
+  // cycles more. Clobbers eax and ecx.
+  void emit_load_flags() {
+    a_.mov(ecx, state(offsetof(VcpuState, rflags), 4));
+    a_.mov(ah, cl);
+    a_.shr(ecx, 11);  // OF
+    a_.and_(ecx, 1);
+    a_.add(cl, 0x7f);
+    a_.sahf();
+  }
+
+  // And back. Clobbers eax, ecx, edx.
+  void emit_store_flags() {
+    a_.lahf();
+    a_.seto(al);
+    a_.movzx(ecx, ah);
+    a_.movzx(eax, al);
+    a_.and_(ecx, kHostFlags & 0xff);  // bit 1 reads as 1
+    a_.shl(eax, 11);
+    a_.or_(ecx, eax);
+    a_.mov(edx, state(offsetof(VcpuState, rflags), 4));
+    a_.and_(edx, ~kHostFlags);
+    a_.or_(ecx, edx);
+    a_.mov(state(offsetof(VcpuState, rflags), 4), ecx);
+  }
+
+  // LDMXCSR is slow and hardly ever needed: the guest's and the monitor's MXCSR mostly differ in exception
+  // flags alone, which the monitor doesn't look at. Clobbers eax.
+  void emit_store_mxcsr() {
+    constexpr u32 kExceptionFlags = 0x3f;
+    const Label same = a_.newLabel();
+    a_.stmxcsr(context(offsetof(BtContext, guest_mxcsr), 4));
+    a_.mov(eax, context(offsetof(BtContext, guest_mxcsr), 4));
+    a_.xor_(eax, context(offsetof(BtContext, host_mxcsr), 4));
+    a_.test(eax, ~kExceptionFlags);
+    a_.jz(same);
+    a_.ldmxcsr(context(offsetof(BtContext, host_mxcsr), 4));
+    a_.bind(same);
+  }
+  void emit_load_mxcsr() {
+    const Label same = a_.newLabel();
+    a_.stmxcsr(context(offsetof(BtContext, mxcsr_now), 4));
+    a_.mov(eax, context(offsetof(BtContext, mxcsr_now), 4));
+    a_.cmp(eax, context(offsetof(BtContext, guest_mxcsr), 4));
+    a_.je(same);
+    a_.ldmxcsr(context(offsetof(BtContext, guest_mxcsr), 4));
+    a_.bind(same);
+  }
+
   static Mem state(std::size_t offset, u32 size) { return ptr(r13, static_cast<i32>(offset), size); }
   static Mem context(std::size_t offset, u32 size) { return ptr(r15, static_cast<i32>(offset), size); }
 

@@ -7,8 +7,8 @@
 #pragma once
 
 #include "cpu-model/cpu.h"
-#include "cpu-model/fault.h"
 #include "cpu-model/instruction.h"
+#include "cpu-model/outcome.h"
 
 namespace ringshift {
 
