@@ -34,8 +34,9 @@ class [[nodiscard]] Outcome {
   using value_type = T;
 
   template <class U = T>
-    requires(std::is_convertible_v<U &&, T> && !std::is_same_v<std::remove_cvref_t<U>, Outcome>)
-  Outcome(U&& value) : value_(std::forward<U>(value)) {}
+  requires(std::is_convertible_v<U&&, T> && !std::is_same_v<std::remove_cvref_t<U>, Outcome>)
+      Outcome(U&& value)
+      : value_(std::forward<U>(value)) {}
   Outcome(const tl::unexpected<Fault>& raised) : fault_(raised.value()) {}
 
   bool has_value() const { return !fault_.raised(); }

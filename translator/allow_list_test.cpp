@@ -177,14 +177,15 @@ class HostCheck {
     return monitors ? "names r13, r14 or r15" : "";
   }
 
-  // CLI and STI set and clear one bit of the flags that RFLAGS doesn't hold.
+  // CLI, STI and POPF set, clear and change IF, one bit of the flags that RFLAGS doesn't hold.
   bool changes_if(const ZydisDecodedOperand& op) const {
     const u64 value = operands_[1].imm.value.u & 0xffffffff;
     const bool sets =
         treatment_ == Treatment::set_if && insn_.mnemonic == ZYDIS_MNEMONIC_OR && value == kFlagIf;
+    const bool pops = treatment_ == Treatment::pop_flags && insn_.mnemonic == ZYDIS_MNEMONIC_XOR;
     const bool clears = treatment_ == Treatment::clear_if && insn_.mnemonic == ZYDIS_MNEMONIC_AND &&
                         value == static_cast<u32>(~kFlagIf);
-    return op.mem.disp.value == offsetof(VcpuState, rflags) && op.size == 32 && (sets || clears);
+    return op.mem.disp.value == offsetof(VcpuState, rflags) && op.size == 32 && (sets || clears || pops);
   }
 
   std::string memory(const ZydisDecodedOperand& op) const {
@@ -212,7 +213,8 @@ class HostCheck {
     if (plain(ZYDIS_REGISTER_R11, ZYDIS_REGISTER_NONE))
       return within(sizeof(JumpEntry)) && !writes(op) ? "" : "outside the jump table's entry";
     if (plain(ZYDIS_REGISTER_R8, ZYDIS_REGISTER_NONE)) {
-      const bool poll = at == 0 && op.size == 32 && !writes(op) && starts_.size() <= 3;
+      const bool poll = at == 0 && op.size == 32 && !writes(op) &&
+                        (starts_.size() <= 3 || treatment_ == Treatment::pop_flags);
       return poll ? "" : "r8, which is no poll";
     }
     return plain(ZYDIS_REGISTER_R9, ZYDIS_REGISTER_R8) && at == 0 ? "" : "an address of the guest's choice";

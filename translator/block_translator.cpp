@@ -41,6 +41,7 @@ Treatment treatment_in(const Instruction& insn, ModeKey mode, bool soft) {
       return unchecked(mode, Seg::es) && unchecked(mode, insn.segment) ? treatment : Treatment::interpret;
     case Treatment::clear_if:
     case Treatment::set_if:
+    case Treatment::pop_flags:
       return mode.cpl() == 0 ? treatment : Treatment::interpret;
     case Treatment::read_tsc:
       return mode.direct_tsc() ? treatment : Treatment::interpret;
@@ -95,6 +96,8 @@ void BlockTranslator::translate_one(Emitter& emitter, const GuestInstruction& gu
       return translate_set_if(emitter);
     case Treatment::push_flags:
       return translate_push_flags(emitter);
+    case Treatment::pop_flags:
+      return translate_pop_flags(emitter, guest, new_site(guest));
     case Treatment::push_segment:
       return translate_push_segment(emitter, guest);
     case Treatment::read_tsc:

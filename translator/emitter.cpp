@@ -332,7 +332,16 @@ void Emitter::poll(u32 eip) {
   assembler_.jmp(pending);
   code_.textSection()->buffer().data()[displacement_at] = static_cast<u8>(offset() - displacement_at - 1);
   assembler_.mov(rcx, r9);
-  cold_polls_.push_back({pending, eip});
+  cold_polls_.push_back({pending, eip, false});
+}
+
+void Emitter::leave_if_events(u32 eip) {
+  RS_CHECK(flags_saved_);
+  const Label pending = assembler_.newLabel();
+  assembler_.mov(r8, context_field(offsetof(BtContext, events), 8));
+  assembler_.cmp(dword_ptr(r8), 0);
+  assembler_.jne(pending);
+  cold_polls_.push_back({pending, eip, true});
 }
 
 // Within a page a link holds as long as its block; between pages only where MOV CR3 changes nothing
@@ -353,6 +362,7 @@ void Emitter::emit_cold() {
   }
   for (const ColdPoll& poll : cold_polls_) {
     assembler_.bind(poll.label);
+    if (poll.flags_saved) emit_restore_flags();
     assembler_.mov(r10d, poll.eip);
     jump_to(stubs_.events);
   }

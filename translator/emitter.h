@@ -119,6 +119,8 @@ class Emitter {
   const std::vector<std::pair<InterpretSite*, u32>>& interpret_sites() const { return interpret_sites_; }
   // Polls events at the block's start; keeps the flags.
   void poll(u32 eip);
+  // The same within a block, with the flags in r12: something may be deliverable now, before eip.
+  void leave_if_events(u32 eip);
 
   const std::vector<InstructionMark>& marks() const { return marks_; }
   // Where each guest instruction's code begins, for the listing.
@@ -137,6 +139,7 @@ class Emitter {
   struct ColdPoll {
     asmjit::Label label;
     u32 eip;
+    bool flags_saved;
   };
   void emit_cold();
   // r8d holds a linear address: makes [r9 + r8] its host address, or goes the slow way.

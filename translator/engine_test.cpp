@@ -51,6 +51,41 @@ TEST_P(BothMemories, IndirectJumpsHitTheJumpTable) {
   EXPECT_LE(count("exits: unlinked branch"), 8u);
 }
 
+TEST_P(BothMemories, PopfLoadsTheFlagsAndLetsInterruptsIn) {
+  assemble(kCode, [](Asm& as) {
+    as.push(kFlagFixed | kFlagIf | kFlagCf | kFlagOf | kFlagZf);
+    as.popfd();
+    as.mov(ebx, 1);  // not reached: the interrupt comes first
+    as.hlt();
+  });
+  control_.raise_event(kEventInterrupt);
+  cpu_.state.set_reg32(kEbx, 0);
+  run();
+  EXPECT_EQ(vector(), u32{LineIo::kVector});
+  EXPECT_EQ(reg(kEbx), 0u);
+  EXPECT_EQ(peek_at<u32>(reg(kEsp)), kCode + 6);
+  EXPECT_EQ(peek_at<u32>(reg(kEsp) + 8), kFlagFixed | kFlagIf | kFlagCf | kFlagOf | kFlagZf);
+  EXPECT_EQ(reg(kEsp), kStackTop - 12);
+}
+
+TEST_P(BothMemories, PopfOfRareFlags) {
+  assemble(kCode, [](Asm& as) {
+    as.push(kFlagFixed | kFlagId | kFlagDf | kFlagSf);
+    as.popfd();
+    as.pushfd();
+    as.pop(eax);
+    as.push(kFlagFixed | kFlagPf);
+    as.popfd();
+    as.seto(bl);
+    as.setp(bh);
+    as.hlt();
+  });
+  run();
+  EXPECT_EQ(reg(kEax), kFlagFixed | kFlagId | kFlagDf | kFlagSf);
+  EXPECT_EQ(cpu_.state.eflags(), kFlagFixed | kFlagPf);
+  EXPECT_EQ(reg(kEbx) & 0xffff, 0x0100u);
+}
+
 // What stands on two pages that aren't global hangs on both mappings: no fixed link, but no exit either.
 TEST_P(BothMemories, BranchesToStraddlingInstructionsStayInTheCache) {
   enter_paging();

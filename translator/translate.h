@@ -26,11 +26,15 @@ void translate_pop(Emitter& emitter, const GuestInstruction& guest);
 void translate_leave(Emitter& emitter, const GuestInstruction& guest);
 void translate_push_flags(Emitter& emitter);
 void translate_push_segment(Emitter& emitter, const GuestInstruction& guest);
+// The host operand of the dword on top of the stack.
+asmjit::x86::Mem stack_top(Emitter& emitter);
 // Pushes the 32-bit value in `value` (not r8-r10), or an immediate.
 void push_register(Emitter& emitter, asmjit::x86::Gp value);
 void push_immediate(Emitter& emitter, u32 value);
 
-// CLI and STI at CPL 0 (translate_flags.cpp).
+// CLI, STI and POPFD at CPL 0 (translate_flags.cpp); `site` for a POPFD that changes more than IF and the
+// arithmetic flags.
+void translate_pop_flags(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site);
 void translate_clear_if(Emitter& emitter);
 void translate_set_if(Emitter& emitter);
 

@@ -22,4 +22,32 @@ void translate_set_if(Emitter& emitter) {
   emitter.as().or_(flags_word(), kFlagIf);
 }
 
+// Most POPFs restore IF and the arithmetic flags. What waits for IF is delivered before the next instruction.
+void translate_pop_flags(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site) {
+  constexpr u32 kRare = kFlagTf | kFlagDf | kFlagIopl | kFlagNt | kFlagAc | kFlagId;
+  auto& as = emitter.as();
+  const asmjit::Label usual = as.newLabel();
+  emitter.protect_flags();
+  emitter.begin_memory();
+  as.mov(r11d, stack_top(emitter));
+  as.mov(r9d, flags_word());
+  as.xor_(r9d, r11d);
+  as.test(r9d, kRare);
+  as.jz(usual);
+  emitter.interpret_aside(site);
+  as.bind(usual);
+  as.and_(r9d, kFlagIf);
+  as.xor_(flags_word(), r9d);
+  // Into r12 as LAHF and SETO give them.
+  as.movzx(r12d, r11b);
+  as.shl(r12d, 8);
+  as.shr(r11d, 11);
+  as.and_(r11d, 1);
+  as.or_(r12d, r11d);
+  as.lea(esp, ptr(rsp, 4));
+  emitter.leave_if_events(guest.eip + guest.insn.length);
+  emitter.restore_flags();
+  emitter.resume_here(site);
+}
+
 }  // namespace ringshift::bt

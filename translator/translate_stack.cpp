@@ -20,6 +20,8 @@ Instruction stack_slot(i32 displacement) {
 
 }  // namespace
 
+Mem stack_top(Emitter& emitter) { return emitter.memory(stack_slot(0), Access::read, 4); }
+
 void push_register(Emitter& emitter, Gp value) {
   const Mem top = emitter.memory(stack_slot(-4), Access::write, 4);
   emitter.as().mov(top, value.r32());
@@ -47,7 +49,7 @@ void translate_pop(Emitter& emitter, const GuestInstruction& guest) {
   const Instruction& insn = guest.insn;
   const Operand& operand = insn.operands[0];
   emitter.begin_memory();
-  const Mem top = emitter.memory(stack_slot(0), Access::read, 4);
+  const Mem top = stack_top(emitter);
   if (operand.kind == OperandKind::gpr32) {
     emitter.as().mov(gpd(operand.reg), top);
     if (operand.reg != kEsp) emitter.as().lea(esp, ptr(rsp, 4));

@@ -87,8 +87,8 @@ constexpr Special kSpecial[] = {
     {ZYDIS_MNEMONIC_PREFETCH, Treatment::nothing},    {ZYDIS_MNEMONIC_PREFETCHW, Treatment::nothing},
     {ZYDIS_MNEMONIC_CLD, Treatment::direction},       {ZYDIS_MNEMONIC_STD, Treatment::direction},
     {ZYDIS_MNEMONIC_CLI, Treatment::clear_if},        {ZYDIS_MNEMONIC_STI, Treatment::set_if},
-    {ZYDIS_MNEMONIC_PUSHFD, Treatment::push_flags},   {ZYDIS_MNEMONIC_RDTSC, Treatment::read_tsc},
-    {ZYDIS_MNEMONIC_RDTSCP, Treatment::read_tsc},
+    {ZYDIS_MNEMONIC_POPFD, Treatment::pop_flags},     {ZYDIS_MNEMONIC_PUSHFD, Treatment::push_flags},
+    {ZYDIS_MNEMONIC_RDTSC, Treatment::read_tsc},      {ZYDIS_MNEMONIC_RDTSCP, Treatment::read_tsc},
 };
 
 bool fpu_isa(u16 isa_set) {

@@ -23,6 +23,7 @@ enum class Treatment : u8 {
   clear_if,    // CLI
   set_if,      // STI: a block ends after the instruction that follows it
   push_flags,
+  pop_flags,
   push_segment,
   read_tsc,   // RDTSC, RDTSCP
   direction,  // CLD and STD: the direction is part of the mode

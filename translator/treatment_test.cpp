@@ -66,7 +66,7 @@ TEST_F(Treatments, Table) {
       {"cli", {0xfa}, clear_if},
       {"sti", {0xfb}, set_if},
       {"pushfd", {0x9c}, push_flags},
-      {"popf", {0x9d}, interpret},
+      {"popf", {0x9d}, pop_flags},
       {"in", {0xe4, 0x60}, interpret},
       {"cpuid", {0x0f, 0xa2}, interpret},
       {"rdtsc", {0x0f, 0x31}, read_tsc},
