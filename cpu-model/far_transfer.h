@@ -1,4 +1,4 @@
-// Far JMP, CALL and RET, IRET, and SYSENTER/SYSEXIT (SDM vol. 3A 5.8; vol. 2).
+// Far JMP, CALL and RET, and IRET (SDM vol. 3A 5.8; vol. 2). SYSENTER: cpu-model/sysenter.h.
 //
 // Each takes EIP as already moved past the instruction (it is the return address), changes state only if it
 // succeeds, and returns a Fault otherwise. Task gates and TSS selectors switch tasks.
@@ -15,8 +15,6 @@ Outcome<> far_call(Cpu& cpu, u16 selector, u32 offset, unsigned operand_size);
 Outcome<> far_return(Cpu& cpu, unsigned operand_size, u16 release);
 // Clears the NMI mask. In v8086 mode needs IOPL 3 (or VME).
 Outcome<> interrupt_return(Cpu& cpu, unsigned operand_size);
-Outcome<> sysenter(Cpu& cpu);
-Outcome<> sysexit(Cpu& cpu);
 
 // A near transfer's target: #GP(0) beyond the CS limit, else sets EIP.
 Outcome<> near_jump(Cpu& cpu, u32 offset);

@@ -1,4 +1,5 @@
 // Tests of far JMP, CALL and RET, call gates, and SYSENTER/SYSEXIT.
+#include "cpu-model/sysenter.h"
 #include "cpu-model/transfer_test_machine.h"
 
 namespace ringshift {

@@ -30,6 +30,24 @@ class WindowSet final : public MmuObserver, PhysicalMapListener {
   // host gives no address space. Call it before generated code runs on after anything that may have changed
   // them: CPL, CR0, CR3, CR4, A20, INVLPG, DR7.
   ShadowWindow* enter();
+  // The same, and what enter_again() needs: it may stand for enter() as long as no flush came and no other
+  // address space's window was entered since. Inline, for helpers that may call nothing.
+  struct Slot {
+    std::unique_ptr<ShadowWindow> window;
+    u64 epoch = 0;  // of the last resync
+    u32 mode = 0;   // paging_mode() then
+    u64 used = 0;
+  };
+  struct Place {
+    Slot* slot = nullptr;
+    ShadowWindow* window = nullptr;
+    const u8* base = nullptr;
+  };
+  Place enter_place() {
+    ShadowWindow* const window = enter();
+    return {current_, window, window == nullptr ? nullptr : window->base()};
+  }
+  void enter_again(const Place& place) { current_ = place.slot; }
   // The window that was entered last.
   ShadowWindow* current() const { return current_ == nullptr ? nullptr : current_->window.get(); }
 
@@ -62,12 +80,6 @@ class WindowSet final : public MmuObserver, PhysicalMapListener {
   ShadowWindow::Counters window_counters() const;
 
  private:
-  struct Slot {
-    std::unique_ptr<ShadowWindow> window;
-    u64 epoch = 0;  // of the last resync
-    u32 mode = 0;   // paging_mode() then
-    u64 used = 0;
-  };
   WindowKey key_now() const;
   Slot* slot_for(WindowKey key);
   Slot* make_slot(WindowKey key);

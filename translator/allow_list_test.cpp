@@ -101,8 +101,10 @@ class HostCheck {
 
  private:
   bool stub(const u8* target) const {
-    return target == stubs_.access || target == stubs_.interpret || target == stubs_.chain ||
-           target == stubs_.lookup || target == stubs_.jump || target == stubs_.events;
+    const u8* const entries[] = {
+        stubs_.access, stubs_.interpret,     stubs_.chain,          stubs_.lookup,        stubs_.jump,
+        stubs_.events, stubs_.light_segment, stubs_.light_sysenter, stubs_.light_sysexit, stubs_.light_iret};
+    return std::find(std::begin(entries), std::end(entries), target) != std::end(entries);
   }
 
   std::string instruction() {

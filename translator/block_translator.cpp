@@ -66,6 +66,8 @@ InterpretSite* BlockTranslator::new_site(const GuestInstruction& guest) {
   site.decoded = interpreter_.ready(guest.insn, CodeMode::protected32);
   site.eip = guest.eip;
   site.fpu = uses_fpu_state(guest.insn);
+  const Treatment treatment = treatment_of(guest.insn);
+  site.loads_segments = treatment == Treatment::load_segment || treatment == Treatment::interrupt_return;
   return &site;
 }
 
@@ -98,6 +100,12 @@ void BlockTranslator::translate_one(Emitter& emitter, const GuestInstruction& gu
       return translate_push_flags(emitter);
     case Treatment::pop_flags:
       return translate_pop_flags(emitter, guest, new_site(guest));
+    case Treatment::load_segment:
+      return translate_load_segment(emitter, guest, new_site(guest));
+    case Treatment::sysenter:
+    case Treatment::sysexit:
+    case Treatment::interrupt_return:
+      return translate_transition(emitter, treatment, new_site(guest));
     case Treatment::push_segment:
       return translate_push_segment(emitter, guest);
     case Treatment::read_tsc:

@@ -8,13 +8,16 @@
 #include <atomic>
 
 #include "base/tsc_scale.h"
-#include "cpu-model/tlb.h"
-#include "cpu-model/vcpu_state.h"
+#include "cpu-model/cpu.h"
 
 namespace ringshift::bt {
 
 // Guest flags that live in RFLAGS inside the cache; the others are in VcpuState::rflags only.
 inline constexpr u32 kHostFlags = kArithmeticFlags;
+
+class ModeSwitch;
+class DescriptorMemo;
+struct InterpretSite;
 
 // An entry of the jump table: indirect branches and links that can't be fixed find their target here.
 struct JumpEntry {
@@ -39,6 +42,15 @@ struct BtContext {
   u32 mxcsr_now = 0;
   void* engine = nullptr;
   alignas(16) u8 xmm[8][16] = {};
+  // For the light helpers (translator/light_transitions.h), and where they may go on.
+  Cpu* cpu = nullptr;
+  ModeSwitch* modes = nullptr;
+  const DescriptorMemo* memo = nullptr;
+  const u8* to_lookup = nullptr;       // r8d: EIP, by the jump table
+  const u8* to_dispatcher = nullptr;   // r10d: EIP
+  const u8* to_interpreter = nullptr;  // r10d: EIP, r11: the site
+  const InterpretSite* light_site = nullptr;
+  const u8* continuation = nullptr;
   u64 executed = 0;  // guest instructions, counted by block, when counting is on
   TscScale tsc;      // CpuIo's, as it stands; of use where ModeKey::direct_tsc()
 };

@@ -18,9 +18,6 @@ namespace {
 // Room that a block may take at most; below it the cache is flushed before translating.
 constexpr u64 kCacheReserve = 64 * 1024;
 
-// FSGSBASE in user mode; the monitor's own code has no use for GS.
-void set_gs_base(const u8* base) { asm volatile("wrgsbase %0" : : "r"(base)); }
-
 u32 read_mxcsr() {
   u32 value;
   asm volatile("stmxcsr %0" : "=m"(value));
@@ -38,12 +35,15 @@ Dispatcher::Dispatcher(Cpu& cpu, CodeCache cache, BtOptions::Memory memory)
       jump_table_(kJumpEntries),
       blocks_(cpu.phys, cache_, jump_table_.data()),
       translator_(cache_, stubs_, interpreter_, listing_),
-      memory_(memory),
-      windows_(cpu) {
+      windows_(cpu),
+      modes_(cpu, context_, windows_, memory) {
   context_.events = &cpu.control.events;
   context_.jump_table = jump_table_.data();
   context_.state = &cpu.state;
   context_.engine = this;
+  context_.cpu = &cpu;
+  context_.modes = &modes_;
+  context_.memo = &memo_;
   cpu_.observer = this;
   cpu_.phys.add_listener(this, kAttrBtCode);
 }
@@ -61,6 +61,9 @@ Result<void> Dispatcher::prepare() {
                                               .jump = on_jump,
                                               .events = on_events}));
   stub_bytes_ = cache_.used_bytes();
+  context_.to_lookup = stubs_.lookup;
+  context_.to_dispatcher = stubs_.events;
+  context_.to_interpreter = stubs_.interpret;
   return {};
 }
 
@@ -69,8 +72,7 @@ ExitReason Dispatcher::run(CpuIo& io) {
   follow_tsc();
   HostFaultScope faults(*this);
   context_.host_mxcsr = read_mxcsr();
-  mode_known_ = false;
-  gs_base_ = nullptr;
+  modes_.begin_run();
   load_fpu(context_);
   const u8* const start = dispatch();
   if (start != stubs_.leave)
@@ -94,7 +96,7 @@ const u8* Dispatcher::dispatch() {
     if (cpu_.control.events.load(std::memory_order_acquire) != 0 && handle_events())
       return leave(ExitReason::requested);
     if (cpu_.state.halted != 0) return leave(ExitReason::halted);
-    const ModeKey mode = mode_now();
+    const ModeKey mode = modes_.key_now();
     if (!mode.translatable() || cpu_.state.interrupt_shadow != 0) {
       ++counters_.interpreted_modes;
       interpret_one(true, !mode.translatable());
@@ -109,7 +111,7 @@ const u8* Dispatcher::dispatch() {
       interpret_one(true, false);
       continue;
     }
-    use_mode(mode);
+    modes_.enter(mode);
     cpu_.state.rflags &= ~u64{kFlagRf};
     listing_.entered(**block);
     dispatched_ = *block;
@@ -123,7 +125,8 @@ bool Dispatcher::handle_events() {
   if ((events & kEventService) != 0) {
     control.clear_event(kEventService);
     control.retired += std::exchange(context_.executed, 0);
-    if (cpu_.user()) user_hot_ = heat_.touch(static_cast<u32>(cpu_.state.cr3), counters_.window_faults);
+    if (cpu_.user())
+      modes_.set_user_hot(heat_.touch(static_cast<u32>(cpu_.state.cr3), counters_.window_faults));
     cpu_.io->service(events);
     follow_tsc();
   }
@@ -152,41 +155,10 @@ void Dispatcher::interpret_one(bool fpu, bool cached) {
   if (fpu) load_fpu(context_);
 }
 
-ModeKey Dispatcher::mode_now() const {
-  ModeKey key(cpu_);
-  const bool tsc_allowed = key.cpl() == 0 || (cpu_.state.cr4 & kCr4Tsd) == 0;
-  if (tsc_is_hosts_ && tsc_allowed) key = key.with_direct_tsc();
-  switch (memory_) {
-    case BtOptions::Memory::soft:
-      return key;
-    case BtOptions::Memory::window:
-      return key.with_window();
-    case BtOptions::Memory::automatic:
-      break;
-  }
-  return key.user() && key.paging() && !user_hot_ ? key : key.with_window();
-}
-
 void Dispatcher::follow_tsc() {
   const TscScale* const scale = cpu_.io->tsc_scale();
-  tsc_is_hosts_ = scale != nullptr;
-  if (tsc_is_hosts_) context_.tsc = *scale;
-}
-
-void Dispatcher::use_mode(ModeKey mode) {
-  if (mode.window()) {
-    const ShadowWindow* const window = windows_.enter();
-    RS_CHECK(window != nullptr);
-    if (window->base() != gs_base_) {
-      gs_base_ = window->base();
-      set_gs_base(gs_base_);
-    }
-  }
-  context_.tlb_table = cpu_.tlb.table(mode.user()).data();
-  if (mode_known_ && mode == mode_) return;
-  mode_ = mode;
-  mode_known_ = true;
-  context_.jump_generation = generations_.of(mode) << 32;
+  modes_.set_tsc_is_hosts(scale != nullptr);
+  if (scale != nullptr) context_.tsc = *scale;
 }
 
 Outcome<TranslationBlock*> Dispatcher::current_block(ModeKey mode) {

@@ -11,8 +11,9 @@
 #include "translator/block_table.h"
 #include "translator/block_translator.h"
 #include "translator/bt_engine.h"
+#include "translator/descriptor_memo.h"
 #include "translator/host_faults.h"
-#include "translator/jump_generations.h"
+#include "translator/mode_switch.h"
 #include "translator/runtime_stubs.h"
 
 namespace ringshift::bt {
@@ -48,9 +49,6 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   bool something_pending();
   // The interpreter executes one instruction; fpu: it may use x87/SSE state.
   void interpret_one(bool fpu, bool cached);
-  // The mode of the state as it is, with the way to memory that the policy gives it.
-  ModeKey mode_now() const;
-  void use_mode(ModeKey mode);
   // Takes over how the guest's TSC follows from the host's.
   void follow_tsc();
   // A window has no place for the page, or may not: after a few of these the instruction uses lookups.
@@ -68,6 +66,8 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
     return block.global ? global_mapping_ : local_mapping_;
   }
   const u8* continue_after(InterpretSite& site);
+  // What the interpreter has just made of descriptors, at the site, from code at this CPL.
+  void remember_segments(const InterpretSite& site, u8 cpl);
   const u8* leave(ExitReason reason);
 
   // MmuObserver
@@ -91,23 +91,18 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   BlockTable blocks_;
   BlockTranslator translator_;
   BtContext context_;
-  BtOptions::Memory memory_;
   WindowSet windows_;
   AddressSpaceHeat heat_;
-  bool user_hot_ = false;  // of the current CR3
-  bool tsc_is_hosts_ = false;
-  const u8* gs_base_ = nullptr;
+  ModeSwitch modes_;
+  DescriptorMemo memo_;
   std::unordered_map<Gpa, unsigned> window_failures_;  // by instruction
   std::vector<Gpa> becoming_soft_;
   ExitReason exit_reason_ = ExitReason::requested;
 
-  JumpGenerations generations_;
   // Count what may change where code addresses lead: of global pages, and of all.
   u64 global_mapping_ = 0;
   u64 local_mapping_ = 0;
   const TranslationBlock* dispatched_ = nullptr;  // what dispatch() found last
-  ModeKey mode_;
-  bool mode_known_ = false;
 
   u32 last_fill_eip_ = 0;
   unsigned fills_in_row_ = 0;

@@ -54,21 +54,22 @@ const u8* Dispatcher::continue_after(InterpretSite& site) {
   const u64 epoch = blocks_.epoch();
   const u8* const resume = site.resume;
   const u32 next = site.eip + site.decoded.insn.length;
+  const u8 cpl = cpu_.state.cpl;
   if (site.fpu) save_fpu(context_);
-  interpreter_.execute_ready(site.decoded);
+  if (interpreter_.execute_ready(site.decoded) && site.loads_segments) remember_segments(site, cpl);
   if (site.fpu) load_fpu(context_);
   // With nothing pending a shadow (STI, MOV SS) has nothing to hold off.
   VcpuState& state = cpu_.state;
   if (something_pending() || state.halted != 0) return dispatch();
   state.interrupt_shadow = 0;
   if (blocks_.epoch() != epoch) return dispatch();
-  const ModeKey mode = mode_now();
-  if (resume != nullptr && state.eip() == next && mode_known_ && mode == mode_) return resume;
+  const ModeKey mode = modes_.key_now();
+  if (resume != nullptr && state.eip() == next && modes_.is(mode)) return resume;
 
   const TranslationBlock* const usual = site.usual;
   if (usual != nullptr && site.usual_epoch == epoch && usual->eip == state.eip() && usual->mode == mode &&
       site.usual_mapping == mapping_of(*usual)) {
-    use_mode(mode);
+    if (!modes_.enter_again(mode)) modes_.enter(mode);
     state.rflags &= ~u64{kFlagRf};
     return usual->entry;
   }
@@ -81,13 +82,27 @@ const u8* Dispatcher::continue_after(InterpretSite& site) {
   return found;
 }
 
+void Dispatcher::remember_segments(const InterpretSite& site, u8 cpl) {
+  using Use = DescriptorMemo::Use;
+  if (cpu_.real_segments()) return;
+  const auto remember = [&](Use use, const SegmentRegister& segment) {
+    u64 raw = 0;
+    if (DescriptorMemo::peek(cpu_, segment.selector, raw))
+      memo_.remember(use, segment.selector, raw, cpl, segment);
+  };
+  const Operand& loaded = site.decoded.insn.operands[0];
+  if (loaded.kind == OperandKind::segment) return remember(Use::data, cpu_.state.seg[loaded.reg % kSegCount]);
+  remember(Use::return_code, cpu_.state.segment(Seg::cs));
+  remember(Use::return_stack, cpu_.state.segment(Seg::ss));
+}
+
 const u8* Dispatcher::on_chain(BtContext* context, const void* argument, u32, u32) {
   Dispatcher& d = self(context);
   ++d.counters_.chain_exits;
   if (d.listing_.traces_entries()) return d.dispatch();
   if (d.cpu_.control.events.load(std::memory_order_acquire) != 0) return d.dispatch();
   const u64 epoch = d.blocks_.epoch();
-  const Outcome<TranslationBlock*> target = d.current_block(d.mode_);
+  const Outcome<TranslationBlock*> target = d.current_block(d.modes_.mode());
   if (!target || *target == nullptr) return d.dispatch();
   // The link's own block may have gone with a flush.
   auto& link = *static_cast<Link*>(const_cast<void*>(argument));
@@ -108,7 +123,7 @@ const u8* Dispatcher::on_jump(BtContext* context, const void*, u32, u32) {
   ++d.counters_.jump_misses;
   if (d.listing_.traces_entries()) return d.dispatch();
   if (d.cpu_.control.events.load(std::memory_order_acquire) != 0) return d.dispatch();
-  const Outcome<TranslationBlock*> target = d.current_block(d.mode_);
+  const Outcome<TranslationBlock*> target = d.current_block(d.modes_.mode());
   if (!target || *target == nullptr) return d.dispatch();
   d.remember_jump(**target);
   return (*target)->entry;
@@ -123,7 +138,7 @@ const u8* Dispatcher::on_events(BtContext* context, const void*, u32, u32) {
 void Dispatcher::remember_jump(const TranslationBlock& target) {
   const u64 tag = context_.jump_generation | target.eip;
   jump_table_[target.eip & (kJumpEntries - 1)] = {0 - tag, target.polled_entry};
-  if (!target.global) generations_.note_local(mode_);
+  if (!target.global) modes_.note_local();
 }
 
 // --- translation of addresses changed
@@ -132,14 +147,12 @@ void Dispatcher::forget_mappings() {
   ++global_mapping_;
   ++local_mapping_;
   blocks_.cut_cross_page_links();
-  generations_.renew_all();
-  mode_known_ = false;
+  modes_.forget_all();
 }
 
 void Dispatcher::forget_local_mappings() {
   ++local_mapping_;
-  generations_.renew_local();
-  mode_known_ = false;
+  modes_.forget_local();
 }
 
 void Dispatcher::on_flush_all() {
@@ -149,7 +162,7 @@ void Dispatcher::on_flush_all() {
 
 void Dispatcher::on_flush_address_space() {
   windows_.on_flush_address_space();
-  user_hot_ = heat_.hot(static_cast<u32>(cpu_.state.cr3));
+  modes_.set_user_hot(heat_.hot(static_cast<u32>(cpu_.state.cr3)));
   forget_local_mappings();
 }
 

@@ -319,6 +319,15 @@ void Emitter::interpret_aside(InterpretSite* site) {
   jump_to(stubs_.interpret);
 }
 
+void Emitter::call_light(const u8* stub, InterpretSite* site, u32 info) {
+  restore_flags();
+  assembler_.mov(r10d, site->eip);
+  assembler_.mov(r11, reinterpret_cast<u64>(site));
+  assembler_.mov(r9d, info);
+  jump_to(stub);
+  resume_here(site);
+}
+
 void Emitter::poll(u32 eip) {
   const Label pending = assembler_.newLabel();
   // JRCXZ, because a fault in the block must show the flags that it was entered with.

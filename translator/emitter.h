@@ -25,8 +25,13 @@ struct RuntimeStubs {
   const u8* interpret = nullptr;  // r9d AccessInfo::kFpu or 0, r10d eip, r11 InterpretSite* or null
   const u8* chain = nullptr;      // r10d target eip, r11 Link*
   const u8* jump = nullptr;       // r10d target eip, not in the jump table
-  const u8* lookup = nullptr;     // r8d target eip: through the jump table, else as `jump`
-  const u8* events = nullptr;     // r10d eip: something is pending
+  // Light helpers: r8d value, r9d info, r10d eip, r11 InterpretSite* (translator/light_transitions.h).
+  const u8* light_segment = nullptr;
+  const u8* light_sysenter = nullptr;
+  const u8* light_sysexit = nullptr;
+  const u8* light_iret = nullptr;
+  const u8* lookup = nullptr;  // r8d target eip: through the jump table, else as `jump`
+  const u8* events = nullptr;  // r10d eip: something is pending
 };
 
 // r9d of RuntimeStubs::access.
@@ -112,6 +117,8 @@ class Emitter {
   void jump_indirect();
   // The interpreter executes the site's instruction; the code emitted next is where it may go on.
   void interpret(InterpretSite* site);
+  // A light helper does, with r8d and `info`, or has the interpreter do it.
+  void call_light(const u8* stub, InterpretSite* site, u32 info);
   // The same in a branch that the hot path jumps around; it goes on where resume_here() is called.
   void interpret_aside(InterpretSite* site);
   void resume_here(InterpretSite* site) { interpret_sites_.emplace_back(site, offset()); }

@@ -1,6 +1,7 @@
 // ModeKey: the part of the CPU's state that a translation is made for.
 #pragma once
 
+#include "cpu-model/control_registers.h"
 #include "cpu-model/cpu.h"
 
 namespace ringshift::bt {
@@ -11,6 +12,17 @@ enum class SegmentShape : u8 {
   based,    // as flat, with a base to add
   checked,  // limits or types to check: accesses fall back to the interpreter
 };
+
+// code: how the segment serves as CS; else for data.
+inline SegmentShape shape_of(const SegmentRegister& segment, bool code) {
+  const u32 attributes = segment.attributes;
+  // Code read through CS needs the readable bit; data the writable one; both stand at the same place.
+  const bool type_ok = segment.usable() && (attributes & kSegPresent) != 0 &&
+                       (attributes & kSegWritable) != 0 && ((attributes & kSegCode) != 0) == code &&
+                       (code || (attributes & kSegExpandDown) == 0);
+  if (!type_ok || segment.limit != 0xffffffff) return SegmentShape::checked;
+  return segment.base == 0 ? SegmentShape::flat : SegmentShape::based;
+}
 
 class ModeKey {
  public:
@@ -23,6 +35,12 @@ class ModeKey {
 
   SegmentShape shape(Seg segment) const {
     return static_cast<SegmentShape>((bits_ >> (2 * static_cast<unsigned>(segment))) & 3);
+  }
+  ModeKey with_shape(Seg segment, SegmentShape shape) const {
+    const unsigned shift = 2 * static_cast<unsigned>(segment);
+    ModeKey key = *this;
+    key.bits_ = (key.bits_ & ~(3u << shift)) | static_cast<u32>(shape) << shift;
+    return key;
   }
   bool user() const { return (bits_ & kUser) != 0; }
   u8 cpl() const { return (bits_ >> kCplShift) & 3; }
@@ -63,5 +81,22 @@ class ModeKey {
   static constexpr u32 kDirectTsc = 1u << 21;
   u32 bits_ = 0;
 };
+
+inline ModeKey::ModeKey(const Cpu& cpu) {
+  const VcpuState& state = cpu.state;
+  for (unsigned i = 0; i < kSegCount; ++i)
+    bits_ |= static_cast<u32>(shape_of(state.seg[i], static_cast<Seg>(i) == Seg::cs)) << (2 * i);
+  if (cpu.user()) bits_ |= kUser;
+  if ((state.cr0 & (kCr0Ts | kCr0Em)) != 0) bits_ |= kFpuOff;
+  if ((state.cr0 & (kCr0Ts | kCr0Em)) != 0 || (state.cr4 & kCr4OsFxsr) == 0) bits_ |= kSseOff;
+  if (cpu.paging()) bits_ |= kPaging;
+  if ((state.rflags & kFlagDf) != 0) bits_ |= kDownward;
+  bits_ |= u32{state.cpl} << kCplShift;
+  const bool alignment_checks = (state.rflags & kFlagAc) != 0 && (state.cr0 & kCr0Am) != 0 && cpu.user();
+  const bool interpret = !cpu.protected_mode() || cpu.v86() || !cpu.code32() || !cpu.stack32() ||
+                         shape(Seg::cs) != SegmentShape::flat || shape(Seg::ss) == SegmentShape::checked ||
+                         (state.rflags & kFlagTf) != 0 || alignment_checks || breakpoints_armed(cpu);
+  if (interpret) bits_ |= kInterpret;
+}
 
 }  // namespace ringshift::bt

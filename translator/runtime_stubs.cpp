@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "translator/jump_lookup.h"
+#include "translator/light_transitions.h"
 
 namespace ringshift::bt {
 
@@ -31,7 +32,7 @@ class StubWriter {
     a_.mov(r12, context(offsetof(BtContext, saved_r12), 8));
     a_.mov(r14, context(offsetof(BtContext, tlb_table), 8));
     emit_load_flags();
-    for (unsigned i = 0; i < 8; ++i) a_.mov(gpd(i), state(offsetof(VcpuState, gpr) + 8 * i, 4));
+    emit_load_general();
     a_.jmp(r11);
     return resume;
   }
@@ -65,10 +66,7 @@ class StubWriter {
   Label emit_callout(Helper helper, const Label& resume) {
     const Label callout = a_.newLabel();
     a_.bind(callout);
-    for (unsigned i = 0; i < 8; ++i) a_.mov(state(offsetof(VcpuState, gpr) + 8 * i, 4), gpd(i));
-    a_.mov(state(offsetof(VcpuState, rip), 4), r10d);
-    a_.mov(rsp, context(offsetof(BtContext, host_rsp), 8));
-    emit_store_flags();
+    emit_store_general();
     for (unsigned i = 0; i < kGuestXmm; ++i)
       a_.movups(context(offsetof(BtContext, xmm) + 16 * i, 16), xmm(i));
     emit_store_mxcsr();
@@ -81,6 +79,30 @@ class StubWriter {
     a_.call(rax);
     a_.mov(r11, rax);
     a_.jmp(resume);
+    return callout;
+  }
+
+  // Calls the helper as helper(context, r11, r8d, r9d) with the guest's vector state where it is.
+  Label emit_light_callout(LightHelper helper) {
+    const Label callout = a_.newLabel();
+    a_.bind(callout);
+    emit_store_general();
+    a_.mov(context(offsetof(BtContext, light_site), 8), r11);
+    a_.mov(rdi, r15);
+    a_.mov(rsi, r11);
+    a_.mov(edx, r8d);
+    a_.mov(ecx, r9d);
+    a_.mov(rax, imm(reinterpret_cast<u64>(helper)));
+    a_.call(rax);
+    a_.mov(context(offsetof(BtContext, continuation), 8), rax);
+    a_.mov(r14, context(offsetof(BtContext, tlb_table), 8));
+    a_.mov(r11, context(offsetof(BtContext, light_site), 8));
+    a_.mov(r8d, state(offsetof(VcpuState, rip), 4));
+    a_.mov(r10d, r8d);
+    a_.xor_(r9d, r9d);
+    emit_load_flags();
+    emit_load_general();
+    a_.jmp(context(offsetof(BtContext, continuation), 8));
     return callout;
   }
 
@@ -106,6 +128,17 @@ class StubWriter {
   const u8* address(const Label& label) const { return base_ + code_.labelOffset(label); }
 
  private:
+  // General registers, EIP and flags to VcpuState; on to the monitor's stack.
+  void emit_store_general() {
+    for (unsigned i = 0; i < 8; ++i) a_.mov(state(offsetof(VcpuState, gpr) + 8 * i, 4), gpd(i));
+    a_.mov(state(offsetof(VcpuState, rip), 4), r10d);
+    a_.mov(rsp, context(offsetof(BtContext, host_rsp), 8));
+    emit_store_flags();
+  }
+  void emit_load_general() {
+    for (unsigned i = 0; i < 8; ++i) a_.mov(gpd(i), state(offsetof(VcpuState, gpr) + 8 * i, 4));
+  }
+
   // The arithmetic flags of VcpuState::rflags into RFLAGS, by SAHF and an overflow: POPFQ costs some 20
   // cycles more. Clobbers eax and ecx.
   void emit_load_flags() {
@@ -176,6 +209,10 @@ Result<RuntimeStubs> emit_runtime_stubs(CodeCache& cache, const Helpers& helpers
   const Label jump = writer.emit_callout(helpers.jump, resume);
   const Label lookup = writer.emit_lookup(jump);
   const Label events = writer.emit_callout(helpers.events, resume);
+  const Label light_segment = writer.emit_light_callout(light_load_segment);
+  const Label light_enter = writer.emit_light_callout(light_sysenter);
+  const Label light_exit = writer.emit_light_callout(light_sysexit);
+  const Label light_return = writer.emit_light_callout(light_iret);
   RS_TRY(writer.finish(cache));
   RuntimeStubs stubs;
   stubs.enter = writer.address(enter);
@@ -184,6 +221,10 @@ Result<RuntimeStubs> emit_runtime_stubs(CodeCache& cache, const Helpers& helpers
   stubs.interpret = writer.address(interpret);
   stubs.chain = writer.address(chain);
   stubs.jump = writer.address(jump);
+  stubs.light_segment = writer.address(light_segment);
+  stubs.light_sysenter = writer.address(light_enter);
+  stubs.light_sysexit = writer.address(light_exit);
+  stubs.light_iret = writer.address(light_return);
   stubs.lookup = writer.address(lookup);
   stubs.events = writer.address(events);
   return stubs;

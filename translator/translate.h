@@ -41,6 +41,10 @@ void translate_set_if(Emitter& emitter);
 // RDTSC and RDTSCP by the host's (translate_tsc.cpp).
 void translate_read_tsc(Emitter& emitter, const GuestInstruction& guest);
 
+// Segment loads, SYSENTER, SYSEXIT and IRETD by light helpers (translate_transition.cpp).
+void translate_load_segment(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site);
+void translate_transition(Emitter& emitter, Treatment treatment, InterpretSite* site);
+
 // Block ends (translate_branch.cpp).
 void translate_branch(Emitter& emitter, const GuestInstruction& guest, Treatment treatment,
                       TranslationBlock& block);

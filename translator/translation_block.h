@@ -34,8 +34,9 @@ struct InstructionMark {
 struct InterpretSite {
   DecodedInstruction decoded;
   u32 eip = 0;
-  bool fpu = false;            // it may use x87, MMX or SSE state
-  const u8* resume = nullptr;  // the code of the instruction that follows; null: it ends the block
+  bool loads_segments = false;  // by descriptors that DescriptorMemo may keep
+  bool fpu = false;             // it may use x87, MMX or SSE state
+  const u8* resume = nullptr;   // the code of the instruction that follows; null: it ends the block
   // What followed last time when that was elsewhere; valid while the epochs are the same.
   const TranslationBlock* usual = nullptr;
   u64 usual_epoch = 0;    // BlockTable::epoch()

@@ -69,26 +69,49 @@ struct Special {
   Treatment treatment;
 };
 constexpr Special kSpecial[] = {
-    {ZYDIS_MNEMONIC_NOP, Treatment::nothing},         {ZYDIS_MNEMONIC_LEA, Treatment::lea},
-    {ZYDIS_MNEMONIC_PUSH, Treatment::push},           {ZYDIS_MNEMONIC_POP, Treatment::pop},
-    {ZYDIS_MNEMONIC_LEAVE, Treatment::leave},         {ZYDIS_MNEMONIC_JMP, Treatment::jump},
-    {ZYDIS_MNEMONIC_CALL, Treatment::call},           {ZYDIS_MNEMONIC_RET, Treatment::ret},
-    {ZYDIS_MNEMONIC_JO, Treatment::jump_if},          {ZYDIS_MNEMONIC_JNO, Treatment::jump_if},
-    {ZYDIS_MNEMONIC_JB, Treatment::jump_if},          {ZYDIS_MNEMONIC_JNB, Treatment::jump_if},
-    {ZYDIS_MNEMONIC_JZ, Treatment::jump_if},          {ZYDIS_MNEMONIC_JNZ, Treatment::jump_if},
-    {ZYDIS_MNEMONIC_JBE, Treatment::jump_if},         {ZYDIS_MNEMONIC_JNBE, Treatment::jump_if},
-    {ZYDIS_MNEMONIC_JS, Treatment::jump_if},          {ZYDIS_MNEMONIC_JNS, Treatment::jump_if},
-    {ZYDIS_MNEMONIC_JP, Treatment::jump_if},          {ZYDIS_MNEMONIC_JNP, Treatment::jump_if},
-    {ZYDIS_MNEMONIC_JL, Treatment::jump_if},          {ZYDIS_MNEMONIC_JNL, Treatment::jump_if},
-    {ZYDIS_MNEMONIC_JLE, Treatment::jump_if},         {ZYDIS_MNEMONIC_JNLE, Treatment::jump_if},
-    {ZYDIS_MNEMONIC_JECXZ, Treatment::jump_counter},  {ZYDIS_MNEMONIC_LOOP, Treatment::jump_counter},
-    {ZYDIS_MNEMONIC_PREFETCHNTA, Treatment::nothing}, {ZYDIS_MNEMONIC_PREFETCHT0, Treatment::nothing},
-    {ZYDIS_MNEMONIC_PREFETCHT1, Treatment::nothing},  {ZYDIS_MNEMONIC_PREFETCHT2, Treatment::nothing},
-    {ZYDIS_MNEMONIC_PREFETCH, Treatment::nothing},    {ZYDIS_MNEMONIC_PREFETCHW, Treatment::nothing},
-    {ZYDIS_MNEMONIC_CLD, Treatment::direction},       {ZYDIS_MNEMONIC_STD, Treatment::direction},
-    {ZYDIS_MNEMONIC_CLI, Treatment::clear_if},        {ZYDIS_MNEMONIC_STI, Treatment::set_if},
-    {ZYDIS_MNEMONIC_POPFD, Treatment::pop_flags},     {ZYDIS_MNEMONIC_PUSHFD, Treatment::push_flags},
-    {ZYDIS_MNEMONIC_RDTSC, Treatment::read_tsc},      {ZYDIS_MNEMONIC_RDTSCP, Treatment::read_tsc},
+    {ZYDIS_MNEMONIC_NOP, Treatment::nothing},
+    {ZYDIS_MNEMONIC_LEA, Treatment::lea},
+    {ZYDIS_MNEMONIC_PUSH, Treatment::push},
+    {ZYDIS_MNEMONIC_POP, Treatment::pop},
+    {ZYDIS_MNEMONIC_LEAVE, Treatment::leave},
+    {ZYDIS_MNEMONIC_JMP, Treatment::jump},
+    {ZYDIS_MNEMONIC_CALL, Treatment::call},
+    {ZYDIS_MNEMONIC_RET, Treatment::ret},
+    {ZYDIS_MNEMONIC_JO, Treatment::jump_if},
+    {ZYDIS_MNEMONIC_JNO, Treatment::jump_if},
+    {ZYDIS_MNEMONIC_JB, Treatment::jump_if},
+    {ZYDIS_MNEMONIC_JNB, Treatment::jump_if},
+    {ZYDIS_MNEMONIC_JZ, Treatment::jump_if},
+    {ZYDIS_MNEMONIC_JNZ, Treatment::jump_if},
+    {ZYDIS_MNEMONIC_JBE, Treatment::jump_if},
+    {ZYDIS_MNEMONIC_JNBE, Treatment::jump_if},
+    {ZYDIS_MNEMONIC_JS, Treatment::jump_if},
+    {ZYDIS_MNEMONIC_JNS, Treatment::jump_if},
+    {ZYDIS_MNEMONIC_JP, Treatment::jump_if},
+    {ZYDIS_MNEMONIC_JNP, Treatment::jump_if},
+    {ZYDIS_MNEMONIC_JL, Treatment::jump_if},
+    {ZYDIS_MNEMONIC_JNL, Treatment::jump_if},
+    {ZYDIS_MNEMONIC_JLE, Treatment::jump_if},
+    {ZYDIS_MNEMONIC_JNLE, Treatment::jump_if},
+    {ZYDIS_MNEMONIC_JECXZ, Treatment::jump_counter},
+    {ZYDIS_MNEMONIC_LOOP, Treatment::jump_counter},
+    {ZYDIS_MNEMONIC_PREFETCHNTA, Treatment::nothing},
+    {ZYDIS_MNEMONIC_PREFETCHT0, Treatment::nothing},
+    {ZYDIS_MNEMONIC_PREFETCHT1, Treatment::nothing},
+    {ZYDIS_MNEMONIC_PREFETCHT2, Treatment::nothing},
+    {ZYDIS_MNEMONIC_PREFETCH, Treatment::nothing},
+    {ZYDIS_MNEMONIC_PREFETCHW, Treatment::nothing},
+    {ZYDIS_MNEMONIC_CLD, Treatment::direction},
+    {ZYDIS_MNEMONIC_STD, Treatment::direction},
+    {ZYDIS_MNEMONIC_CLI, Treatment::clear_if},
+    {ZYDIS_MNEMONIC_STI, Treatment::set_if},
+    {ZYDIS_MNEMONIC_POPFD, Treatment::pop_flags},
+    {ZYDIS_MNEMONIC_PUSHFD, Treatment::push_flags},
+    {ZYDIS_MNEMONIC_RDTSC, Treatment::read_tsc},
+    {ZYDIS_MNEMONIC_RDTSCP, Treatment::read_tsc},
+    {ZYDIS_MNEMONIC_SYSENTER, Treatment::sysenter},
+    {ZYDIS_MNEMONIC_SYSEXIT, Treatment::sysexit},
+    {ZYDIS_MNEMONIC_IRETD, Treatment::interrupt_return},
 };
 
 bool fpu_isa(u16 isa_set) {
@@ -138,9 +161,19 @@ constexpr auto kFpuDenied = [] {
   return table;
 }();
 
+// SS has a shadow, and is rare.
+bool loads_data_segment(const Instruction& insn) {
+  const Seg segment = static_cast<Seg>(insn.operands[0].reg);
+  const bool data = segment == Seg::es || segment == Seg::ds || segment == Seg::fs || segment == Seg::gs;
+  const bool pop = insn.mnemonic == ZYDIS_MNEMONIC_POP && insn.operand_size == 4;
+  return data && (pop || insn.mnemonic == ZYDIS_MNEMONIC_MOV);
+}
+
 // MOV, PUSH and POP of segment registers go on in the block; of control and debug registers they end it.
 Treatment system_operands(const Instruction& insn) {
   if (insn.mnemonic == ZYDIS_MNEMONIC_PUSH && insn.operand_size == 4) return Treatment::push_segment;
+  if (insn.operands[0].kind == OperandKind::segment && loads_data_segment(insn))
+    return Treatment::load_segment;
   for (unsigned i = 0; i < insn.operand_count; ++i)
     if (insn.operands[i].kind != OperandKind::segment && insn.operands[i].kind != OperandKind::gpr16 &&
         insn.operands[i].kind != OperandKind::gpr32 && insn.operands[i].kind != OperandKind::memory)

@@ -25,9 +25,10 @@ enum class Treatment : u8 {
   push_flags,
   pop_flags,
   push_segment,
-  read_tsc,   // RDTSC, RDTSCP
-  direction,  // CLD and STD: the direction is part of the mode
-              // Those that end a block:
+  load_segment,  // MOV and POP to ES, DS, FS, GS
+  read_tsc,      // RDTSC, RDTSCP
+  direction,     // CLD and STD: the direction is part of the mode
+                 // Those that end a block:
   jump,
   jump_if,
   jump_counter,  // JECXZ, LOOP..
@@ -35,6 +36,9 @@ enum class Treatment : u8 {
   jump_indirect,
   call_indirect,
   ret,
+  sysenter,
+  sysexit,
+  interrupt_return,  // IRETD
 };
 
 // Independent of the mode: segments' shapes and FPU availability are looked at when the block is emitted.

@@ -7,6 +7,7 @@
 #include "cpu-model/interp/handlers.h"
 #include "cpu-model/interp/operands.h"
 #include "cpu-model/stack.h"
+#include "cpu-model/sysenter.h"
 
 namespace ringshift {
 

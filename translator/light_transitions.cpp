@@ -1,0 +1,125 @@
+// The light helpers. Compiled with -mgeneral-regs-only; inline functions only.
+#include "translator/light_transitions.h"
+
+#include "cpu-model/sysenter.h"
+#include "cpu-model/transfer_segments.h"
+#include "translator/descriptor_memo.h"
+#include "translator/mode_switch.h"
+
+namespace ringshift::bt {
+
+namespace {
+
+using Use = DescriptorMemo::Use;
+
+// State is as the instruction leaves it, RIP included. In a mode that was entered before, the jump table knows
+// the block; else, or when something is pending, the dispatcher finds out.
+const u8* go_on(BtContext& context, ModeKey mode) {
+  const bool pending = context.events->load(std::memory_order_acquire) != 0;
+  if (pending || !mode.translatable() || !context.modes->enter_again(mode)) return context.to_dispatcher;
+  return context.to_lookup;
+}
+
+bool plain_protected(const VcpuState& state) {
+  return (state.cr0 & kCr0Pe) != 0 && (state.rflags & (kFlagVm | kFlagTf)) == 0;
+}
+
+const DescriptorMemo::Entry* known_segment(BtContext& context, Use use, u16 selector, u8 cpl) {
+  u64 raw = 0;
+  if (!DescriptorMemo::peek(*context.cpu, selector, raw)) return nullptr;
+  return context.memo->find(use, selector, raw, cpl);
+}
+
+}  // namespace
+
+const u8* light_load_segment(BtContext* context, const InterpretSite* site, u32 selector, u32 info) {
+  VcpuState& state = *context->state;
+  if (!plain_protected(state)) return context->to_interpreter;
+  const DescriptorMemo::Entry* const entry =
+      known_segment(*context, Use::data, static_cast<u16>(selector), state.cpl);
+  if (entry == nullptr) return context->to_interpreter;
+  const Seg segment = static_cast<Seg>(info & 7);
+  state.segment(segment) = entry->value;
+  if ((info & kLightPop) != 0) state.set_reg32(kEsp, state.reg32(kEsp) + 4);
+  const ModeKey before = context->modes->mode();
+  const ModeKey mode = before.with_shape(segment, entry->shape);
+  if (mode == before && site->resume != nullptr) return site->resume;
+  state.rip = static_cast<u32>(state.rip + site->decoded.insn.length);
+  return go_on(*context, mode);
+}
+
+const u8* light_sysenter(BtContext* context, const InterpretSite*, u32, u32) {
+  Cpu& cpu = *context->cpu;
+  if (!plain_protected(cpu.state) || !sysenter(cpu)) return context->to_interpreter;
+  return go_on(*context, context->modes->key_now());
+}
+
+const u8* light_sysexit(BtContext* context, const InterpretSite*, u32, u32) {
+  Cpu& cpu = *context->cpu;
+  if (!plain_protected(cpu.state) || !sysexit(cpu)) return context->to_interpreter;
+  return go_on(*context, context->modes->key_now());
+}
+
+namespace {
+
+struct ReturnFrame {
+  u32 eip, cs, flags, esp, ss;
+};
+
+// The frame at the top of a flat 32-bit stack, if all five words are in a page that can be read plainly.
+const ReturnFrame* return_frame(const Cpu& cpu) {
+  const VcpuState& state = cpu.state;
+  const SegmentRegister& ss = state.segment(Seg::ss);
+  const u32 esp = state.reg32(kEsp);
+  const TlbEntry& page = cpu.tlb.entry(esp, cpu.user());
+  const bool flat = ss.base == 0 && ss.limit == 0xffffffff && ss.usable() &&
+                    (ss.attributes & (kSegBig | kSegCode | kSegExpandDown)) == kSegBig;
+  const bool plain = page.read_tag == (esp & ~kPageOffsetMask) &&
+                     (esp & kPageOffsetMask) <= kPageSize - sizeof(ReturnFrame);
+  return flat && plain ? reinterpret_cast<const ReturnFrame*>(page.addend + esp) : nullptr;
+}
+
+bool keeps_data_segments(const VcpuState& state) {
+  for (const Seg segment : {Seg::es, Seg::ds, Seg::fs, Seg::gs})
+    if (state.segment(segment).usable() && state.segment(segment).dpl() != 3) return false;
+  return true;
+}
+
+}  // namespace
+
+// IRETD from CPL 0 that changes IF and the arithmetic flags at most, to CPL 0 or 3 (SDM vol. 2A IRET).
+const u8* light_iret(BtContext* context, const InterpretSite*, u32, u32) {
+  Cpu& cpu = *context->cpu;
+  VcpuState& state = cpu.state;
+  constexpr u32 kChanged = kArithmeticFlags | kFlagIf;
+  constexpr u32 kKept = kFlagTf | kFlagDf | kFlagIopl | kFlagNt | kFlagRf | kFlagVm | kFlagAc | kFlagVif |
+                        kFlagVip | kFlagId;
+  const bool usual = plain_protected(state) && state.cpl == 0 && (state.rflags & kFlagNt) == 0 &&
+                     state.nmi_masked == 0;
+  const ReturnFrame* const stack = usual ? return_frame(cpu) : nullptr;
+  if (stack == nullptr) return context->to_interpreter;
+  const ReturnFrame frame = *stack;
+  if (((frame.flags ^ state.eflags()) & kKept) != 0) return context->to_interpreter;
+  const DescriptorMemo::Entry* const code =
+      known_segment(*context, Use::return_code, static_cast<u16>(frame.cs), 0);
+  if (code == nullptr || frame.eip > code->value.limit) return context->to_interpreter;
+  const bool outward = requested_level(code->value.selector) != 0;
+  u32 esp = state.reg32(kEsp) + 12;
+  if (outward) {
+    const DescriptorMemo::Entry* const ss =
+        known_segment(*context, Use::return_stack, static_cast<u16>(frame.ss), 0);
+    const bool to_user = requested_level(code->value.selector) == 3;
+    const bool same_level = requested_level(static_cast<u16>(frame.ss)) == 3;
+    if (ss == nullptr || !to_user || !same_level || (ss->value.attributes & kSegBig) == 0 ||
+        !keeps_data_segments(state))
+      return context->to_interpreter;
+    state.segment(Seg::ss) = ss->value;
+    esp = frame.esp;
+  }
+  state.rflags = (state.eflags() & ~kChanged) | (frame.flags & kChanged) | kFlagFixed;
+  state.set_reg32(kEsp, esp);
+  commit_code(cpu, code->value, frame.eip);
+  return go_on(*context, context->modes->key_now());
+}
+
+}  // namespace ringshift::bt

@@ -1,0 +1,115 @@
+// ModeSwitch: the mode that translated code runs in, and the short way back into modes entered before.
+//
+// Entering a mode takes a window that is up to date, the Tlb's table for the privilege, and the generation of
+// the jump table's tags. As long as no mapping changes these stay what they were, so that a system call and
+// its return need nothing but a look into a table.
+#pragma once
+
+#include <array>
+
+#include "mmu-shadow/window_set.h"
+#include "translator/bt_context.h"
+#include "translator/bt_engine.h"
+#include "translator/jump_generations.h"
+#include "translator/mode_key.h"
+
+namespace ringshift::bt {
+
+class ModeSwitch {
+ public:
+  ModeSwitch(Cpu& cpu, BtContext& context, WindowSet& windows, BtOptions::Memory memory)
+      : cpu_(cpu), context_(context), windows_(windows), memory_(memory) {}
+
+  // The mode of the CPU's state as it is, with the ways to memory and time that the policy gives it.
+  ModeKey key_now() const { return with_policy(ModeKey(cpu_)); }
+  ModeKey with_policy(ModeKey key) const {
+    const bool tsc_allowed = key.cpl() == 0 || (cpu_.state.cr4 & kCr4Tsd) == 0;
+    if (tsc_is_hosts_ && tsc_allowed) key = key.with_direct_tsc();
+    const bool lookups = memory_ == BtOptions::Memory::soft ||
+                         (memory_ == BtOptions::Memory::automatic && key.user() && key.paging() && !user_hot_);
+    return lookups ? key : key.with_window();
+  }
+  // Policy: whether user code of this address space is worth a window; whether RDTSC may be the host's.
+  void set_user_hot(bool hot) { user_hot_ = hot; }
+  void set_tsc_is_hosts(bool hosts) { tsc_is_hosts_ = hosts; }
+
+  // The mode entered last, while nothing changed that it hangs on.
+  bool known() const { return known_; }
+  ModeKey mode() const { return mode_; }
+  bool is(ModeKey mode) const { return known_ && mode_ == mode; }
+
+  // Makes everything ready for code of this mode, which is key_now().
+  void enter(ModeKey mode) {
+    const WindowSet::Place place = mode.window() ? windows_.enter_place() : WindowSet::Place{};
+    if (mode.window()) RS_CHECK(place.window != nullptr);
+    Entered& entered = entered_[index(mode)];
+    entered = {mode, epoch_, generations_.of(mode) << 32, place};
+    use(entered);
+  }
+  // The same where it was entered before and nothing has changed; false: it must be enter().
+  bool enter_again(ModeKey mode) {
+    const Entered& entered = entered_[index(mode)];
+    if (entered.epoch != epoch_ || !(entered.mode == mode)) return false;
+    if (mode.window()) windows_.enter_again(entered.place);
+    use(entered);
+    return true;
+  }
+
+  // Mappings changed: all of them, or those that aren't global.
+  void forget_all() {
+    generations_.renew_all();
+    forget();
+  }
+  void forget_local() {
+    generations_.renew_local();
+    forget();
+  }
+  // GS base may have been used by others, and DR7 or the like changed.
+  void begin_run() {
+    gs_base_ = nullptr;
+    forget();
+  }
+  // The current mode's generation has an entry now that hangs on a local mapping.
+  void note_local() { generations_.note_local(mode_); }
+
+ private:
+  struct Entered {
+    ModeKey mode;
+    u64 epoch = 0;
+    u64 generation = 0;
+    WindowSet::Place place;
+  };
+  static constexpr unsigned kKept = 32;
+  static unsigned index(ModeKey mode) { return (mode.value() * 0x9e3779b1u) >> 27; }
+
+  void forget() {
+    ++epoch_;
+    known_ = false;
+  }
+  void use(const Entered& entered) {
+    if (entered.mode.window() && entered.place.base != gs_base_) {
+      gs_base_ = entered.place.base;
+      // FSGSBASE in user mode; the monitor's own code has no use for GS.
+      asm volatile("wrgsbase %0" : : "r"(gs_base_));
+    }
+    context_.tlb_table = cpu_.tlb.table(entered.mode.user()).data();
+    context_.jump_generation = entered.generation;
+    mode_ = entered.mode;
+    known_ = true;
+  }
+
+  Cpu& cpu_;
+  BtContext& context_;
+  WindowSet& windows_;
+  BtOptions::Memory memory_;
+  bool user_hot_ = false;  // of the current CR3
+  bool tsc_is_hosts_ = false;
+  JumpGenerations generations_;
+  std::array<Entered, kKept> entered_{};
+  u64 epoch_ = 1;
+  ModeKey mode_;
+  bool known_ = false;
+  const u8* gs_base_ = nullptr;
+};
+
+}  // namespace ringshift::bt

@@ -1,0 +1,226 @@
+// Segment loads, SYSENTER, SYSEXIT and IRET in translated code, by light helpers.
+#include "translator/bt_fixture.h"
+
+namespace ringshift::bt {
+namespace {
+
+using namespace asmjit::x86;  // NOLINT: register names
+
+class Transitions : public BothMemories {
+ protected:
+  static constexpr u32 kUserCode = kCode + 0x1000, kUserStack = kStackTop - 0x1000;
+  static constexpr u64 kFlatUserCode = 0x00cffb000000ffff, kFlatUserData = 0x00cff3000000ffff;
+  // A 4 GiB data segment with a base.
+  static u64 based(u32 base) {
+    return 0x00cf93000000ffff | u64{base & 0xffffff} << 16 | u64{base >> 24} << 56;
+  }
+  // 8 and 16: kernel code and data; 24 and 32: user code and data; 40: a based segment.
+  Transitions() {
+    poke<u64>(kGdt + 24, kFlatUserCode);
+    poke<u64>(kGdt + 32, kFlatUserData);
+    poke<u64>(kGdt + 40, based(kData));
+    cpu_.state.gdtr.limit = 0x37;
+    cpu_.state.sysenter_cs = 8;
+    cpu_.state.sysenter_esp = kStackTop;
+    cpu_.state.sysenter_eip = kCode;
+    poke<u32>(kData, 111);
+    poke<u32>(kData + 4, 222);
+  }
+  u64 interpreted() const { return count("exits: interpreted instruction"); }
+};
+
+INSTANTIATE_TEST_SUITE_P(Bt, Transitions,
+                         ::testing::Values(BtOptions::Memory::soft, BtOptions::Memory::window), memory_name);
+
+TEST_P(Transitions, SegmentLoadsAreRemembered) {
+  assemble(kCode, [](Asm& as) {
+    const asmjit::Label loop = as.newLabel();
+    as.mov(ecx, 10000);
+    as.xor_(ebx, ebx);
+    as.bind(loop);
+    as.mov(eax, 40);
+    as.mov(fs, ax);
+    Mem first = dword_ptr_abs(0);
+    first.setSegment(fs);
+    as.add(ebx, first);
+    as.push(16);
+    as.pop(fs);
+    as.dec(ecx);
+    as.jnz(loop);
+    as.hlt();
+  });
+  run();
+  EXPECT_EQ(reg(kEbx), 1'110'000u);
+  EXPECT_EQ(reg(kEsp), kStackTop);
+  EXPECT_LE(interpreted(), 8u);
+}
+
+// The descriptor is read each time, whatever is remembered.
+TEST_P(Transitions, ADescriptorThatChangesIsLoadedAnew) {
+  assemble(kCode, [](Asm& as) {
+    const asmjit::Label again = as.newLabel();
+    Mem first = dword_ptr_abs(0);
+    first.setSegment(fs);
+    as.xor_(esi, esi);
+    as.mov(eax, 40);
+    as.bind(again);
+    as.mov(fs, ax);
+    as.mov(fs, ax);
+    as.mov(ebx, edi);
+    as.mov(edi, first);
+    as.add(dword_ptr(kGdt + 40), 4 << 16);  // the base moves
+    as.inc(esi);
+    as.cmp(esi, 2);
+    as.jne(again);
+    as.hlt();
+  });
+  run();
+  EXPECT_EQ(reg(kEbx), 111u);
+  EXPECT_EQ(reg(kEdi), 222u);
+}
+
+TEST_P(Transitions, BadSelectorsFaultAsEver) {
+  assemble(kCode, [](Asm& as) {
+    as.mov(eax, 40);
+    as.mov(fs, ax);
+    as.mov(fs, ax);
+    as.and_(dword_ptr(kGdt + 44), ~(1u << 15));  // not present
+    as.push(40);
+    as.pop(fs);
+    as.hlt();
+  });
+  run();
+  EXPECT_EQ(vector(), 11u);
+  EXPECT_EQ(peek_at<u32>(reg(kEsp)), 40u);
+  EXPECT_EQ(reg(kEsp), kStackTop - 4 - 16);
+}
+
+// To user code by SYSEXIT and back by SYSENTER, 10,000 times, flags and registers kept.
+TEST_P(Transitions, SystemCallsStayInTheCache) {
+  assemble(kUserCode, [](Asm& as) {
+    as.stc();
+    as.sysenter();
+  });
+  assemble(kCode, [](Asm& as) {
+    const asmjit::Label done = as.newLabel();
+    as.jnc(done);
+    as.inc(ebx);
+    as.cmp(ebx, 10000);
+    as.je(done);
+    as.mov(edx, kUserCode);
+    as.mov(ecx, kUserStack);
+    as.sti();
+    as.sysexit();
+    as.bind(done);
+    as.hlt();
+  });
+  cpu_.state.rflags |= kFlagCf;
+  cpu_.state.set_reg32(kEbx, 0);
+  run();
+  EXPECT_EQ(reg(kEbx), 10000u);
+  EXPECT_EQ(cpu_.state.cpl, 0);
+  EXPECT_EQ(reg(kEsp), kStackTop);
+  EXPECT_EQ(cpu_.state.eflags() & kFlagIf, 0u);
+  EXPECT_LE(interpreted(), 16u);
+}
+
+TEST_P(Transitions, SysexitLetsInterruptsIn) {
+  cpu_.state.tr = {0, 0, kSegPresent | 11, 0x67, 0, kData + 0x100};
+  poke<u32>(kData + 0x104, kStackTop);
+  poke<u16>(kData + 0x108, 16);
+  assemble(kUserCode, [](Asm& as) {
+    as.mov(esi, 1);
+    as.ud2();
+  });
+  assemble(kCode, [](Asm& as) {
+    as.mov(edx, kUserCode);
+    as.mov(ecx, kUserStack);
+    as.sti();
+    as.sysexit();
+  });
+  cpu_.state.set_reg32(kEsi, 0);
+  control_.raise_event(kEventInterrupt);
+  run();
+  EXPECT_EQ(vector(), u32{LineIo::kVector});
+  EXPECT_EQ(reg(kEsi), 0u);
+  EXPECT_EQ(peek_at<u32>(reg(kEsp)), kUserCode);
+}
+
+// INT 3 from user code and IRET back: the frame's flags, stack and segments.
+TEST_P(Transitions, IretGoesBackToUserCode) {
+  cpu_.state.tr = {0, 0, kSegPresent | 11, 0x67, 0, kData + 0x100};
+  poke<u32>(kData + 0x104, kStackTop);
+  poke<u16>(kData + 0x108, 16);
+  constexpr u32 kHandler = kCode + 0x800;
+  poke<u64>(kIdt + 3 * 8, u64{kHandler & 0xffff} | u64{8} << 16 | u64{0xee00} << 32);
+  poke<u64>(kIdt + 4 * 8, u64{kStubs + 4} | u64{8} << 16 | u64{0xee00} << 32);
+  poke<u16>(kIdt + 3 * 8 + 6, kHandler >> 16);
+  assemble(kHandler, [](Asm& as) {
+    as.xor_(dword_ptr(esp, 8), kFlagZf | kFlagOf);
+    as.iretd();
+  });
+  assemble(kUserCode, [](Asm& as) {
+    const asmjit::Label loop = as.newLabel(), wrong = as.newLabel();
+    as.mov(ecx, 1000);
+    as.bind(loop);
+    as.cmp(ecx, 0);  // never equal
+    as.int3();
+    as.jne(wrong);
+    as.jno(wrong);
+    as.dec(ecx);
+    as.jnz(loop);
+    as.bind(wrong);
+    as.int_(4);
+  });
+  assemble(kCode, [](Asm& as) {
+    as.mov(eax, 35);
+    as.mov(ds, ax);
+    as.mov(es, ax);
+    as.mov(fs, ax);
+    as.mov(gs, ax);
+    as.push(35);
+    as.push(kUserStack);
+    as.push(kFlagFixed | kFlagIf);
+    as.push(27);
+    as.push(kUserCode);
+    as.iretd();
+  });
+  run();
+  EXPECT_EQ(vector(), 4u);
+  EXPECT_EQ(reg(kEcx), 0u);
+  EXPECT_EQ(peek_at<u32>(reg(kEsp) + 4), 27u);
+  EXPECT_EQ(peek_at<u32>(reg(kEsp) + 12), kUserStack);
+  EXPECT_EQ(peek_at<u32>(reg(kEsp) + 16), 35u);
+  EXPECT_LE(interpreted(), 1000u + 16);  // INT3 alone
+}
+
+// A kernel data segment that user code must not keep is dropped by IRET.
+TEST_P(Transitions, IretDropsSegmentsOfTheKernel) {
+  cpu_.state.tr = {0, 0, kSegPresent | 11, 0x67, 0, kData + 0x100};
+  poke<u32>(kData + 0x104, kStackTop);
+  poke<u16>(kData + 0x108, 16);
+  assemble(kUserCode, [](Asm& as) { as.ud2(); });
+  assemble(kCode, [](Asm& as) {
+    const asmjit::Label again = as.newLabel();
+    as.bind(again);
+    as.mov(eax, 16);
+    as.mov(gs, ax);
+    as.push(35);
+    as.push(kUserStack);
+    as.push(kFlagFixed);
+    as.push(27);
+    as.push(kUserCode);
+    as.iretd();
+  });
+  for (int round = 0; round < 3; ++round) {
+    set_cpl(0);
+    enter_flat_mode();
+    cpu_.state.set_reg32(kEsp, kStackTop - 0x400);
+    run_from(kCode);
+    EXPECT_EQ(vector(), 6u);
+    EXPECT_FALSE(cpu_.state.segment(Seg::gs).usable());
+  }
+}
+
+}  // namespace
+}  // namespace ringshift::bt
