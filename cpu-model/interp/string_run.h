@@ -44,7 +44,11 @@ void copy_elements(u8* to, const u8* from, u32 elements) {
     std::memmove(to, from, bytes);
     return;
   }
-  for (u32 i = 0; i < bytes; i += sizeof(T)) std::memcpy(to + i, from + i, sizeof(T));
+  // An element may overlap itself, so that it must be read whole before it is written.
+  for (u32 i = 0; i < bytes; i += sizeof(T)) {
+    const T value = load_element<T>(from + i);
+    std::memcpy(to + i, &value, sizeof value);
+  }
 }
 
 template <class T>
