@@ -21,9 +21,11 @@ Outcome<Gva> fx_address(Cpu& cpu, const Instruction& insn, AccessKind kind) {
   return aligned_address(cpu, insn, kFxImageSize, kind);
 }
 
-// Writes only what hardware writes outside 64-bit mode: the guest may keep things where XMM8-15 would go.
+// Faults as a write of all 512 bytes does, but writes only what hardware writes outside 64-bit mode: the
+// guest may keep things where XMM8-15 would go.
 Outcome<> fxsave(Cpu& cpu, const Instruction& insn) {
   const Gva gva = RS_TRY(fx_address(cpu, insn, AccessKind::write));
+  RS_TRY(probe_write(cpu, gva, kFxImageSize, cpu.user()));
   FxState image = cpu.state.fx;
   image.bytes[kFxTags + 1] = 0;
   fx_put<u32>(image, kFxMxcsrMask, mxcsr_mask(cpu));
@@ -33,7 +35,8 @@ Outcome<> fxsave(Cpu& cpu, const Instruction& insn) {
 Outcome<> fxrstor(Cpu& cpu, const Instruction& insn) {
   const Gva gva = RS_TRY(fx_address(cpu, insn, AccessKind::read));
   FxState image;
-  RS_TRY(read_linear_slow(cpu, gva, image.bytes, kFxXmmEnd, cpu.user()));
+  static_assert(sizeof image.bytes == kFxImageSize);
+  RS_TRY(read_linear_slow(cpu, gva, image.bytes, kFxImageSize, cpu.user()));
   const bool vectors = (cpu.state.cr4 & kCr4OsFxsr) != 0;
   if (vectors && (fx_mxcsr(image) & ~mxcsr_mask(cpu)) != 0) return raise(Fault::gp());
   FxState& fx = cpu.state.fx;
