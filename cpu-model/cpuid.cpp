@@ -79,6 +79,12 @@ bool offers(const Model& model, CpuFeature feature) {
   return has_bit(model.features, static_cast<unsigned>(feature));
 }
 
+Model executable_on(const HostFeatures& host, Model model) {
+  for (const FeatureBit& f : kFeatureBits)
+    if (!host.has(f.feature)) model.features &= ~set_of({f.feature});
+  return model;
+}
+
 CpuidRegisters feature_leaf(const Model& model, u32 leaf) {
   CpuidRegisters r{};
   for (const FeatureBit& f : kFeatureBits) {
@@ -125,27 +131,28 @@ CpuidRegisters brand_leaf(const Model& model, u32 part) {
 
 }  // namespace
 
-Result<CpuidTable> CpuidTable::create(std::string_view name) {
-  const Model* model = find_model(name);
-  if (model == nullptr)
+Result<CpuidTable> CpuidTable::create(std::string_view name, const HostFeatures& host) {
+  const Model* known = find_model(name);
+  if (known == nullptr)
     return fail(ErrorKind::usage, "-cpu: no CPU model is called '{}'; there are {}", name, model_names());
+  const Model model = executable_on(host, *known);
   CpuidTable table;
-  auto add = [&table, model](u32 leaf, u32 subleaf, const CpuidRegisters& registers) {
-    const u32 max = leaf >= 0x80000000 ? model->max_extended : model->max_basic;
+  auto add = [&table, &model](u32 leaf, u32 subleaf, const CpuidRegisters& registers) {
+    const u32 max = leaf >= 0x80000000 ? model.max_extended : model.max_basic;
     if (leaf <= max) table.leaves_.push_back({leaf, subleaf, registers});
   };
-  add(0, 0, {model->max_basic, 0x756e6547, 0x6c65746e, 0x49656e69});  // "Genu", "ntel", "ineI"
-  add(1, 0, leaf_1(*model));
+  add(0, 0, {model.max_basic, 0x756e6547, 0x6c65746e, 0x49656e69});  // "Genu", "ntel", "ineI"
+  add(1, 0, leaf_1(model));
   add(2, 0, kCacheDescriptors);
   for (u32 i = 0; i < std::size(kCaches); ++i) add(4, i, kCaches[i]);
-  add(7, 0, feature_leaf(*model, 7));
-  add(0x80000000, 0, {model->max_extended, 0, 0, 0});
-  add(0x80000001, 0, feature_leaf(*model, 0x80000001));
-  for (u32 i = 0; i < 3; ++i) add(0x80000002 + i, 0, brand_leaf(*model, i));
+  add(7, 0, feature_leaf(model, 7));
+  add(0x80000000, 0, {model.max_extended, 0, 0, 0});
+  add(0x80000001, 0, feature_leaf(model, 0x80000001));
+  for (u32 i = 0; i < 3; ++i) add(0x80000002 + i, 0, brand_leaf(model, i));
   add(0x80000006, 0, kL2Extended);
   add(0x80000008, 0, kAddressSizes);
   for (const FeatureBit& f : kFeatureBits)
-    table.has_bit_of_[static_cast<unsigned>(f.feature)] = offers(*model, f.feature);
+    table.has_bit_of_[static_cast<unsigned>(f.feature)] = offers(model, f.feature);
   return table;
 }
 

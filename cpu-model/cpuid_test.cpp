@@ -9,7 +9,9 @@
 namespace ringshift {
 namespace {
 
-CpuidTable model(const char* name) { return CpuidTable::create(name).value(); }
+CpuidTable model(const char* name, const HostFeatures& host = HostFeatures::all()) {
+  return CpuidTable::create(name, host).value();
+}
 
 TEST(Cpuid, N270HasExactlyWhatIsPromised) {
   const CpuidTable t = model("n270");
@@ -80,6 +82,28 @@ TEST(Cpuid, FeaturesFollowTheBits) {
   EXPECT_TRUE(core2.has(CpuFeature::sse41));
   EXPECT_FALSE(core2.has(CpuFeature::sse42));
   EXPECT_FALSE(core2.has(CpuFeature::aes));
+}
+
+TEST(Cpuid, PromisesNothingThatTheHostCannotExecute) {
+  const HostFeatures host =
+      HostFeatures::all().without(CpuFeature::aes).without(CpuFeature::sse42).without(CpuFeature::popcnt);
+  const CpuidTable t = model("n270", host);
+  EXPECT_EQ(t.query(1, 0).ecx, 0x00080201u) << "sse3 ssse3 sse4.1 are left";
+  EXPECT_EQ(t.query(1, 0).edx, model("n270").query(1, 0).edx);
+  for (const CpuFeature gone : {CpuFeature::aes, CpuFeature::sse42, CpuFeature::popcnt})
+    EXPECT_FALSE(t.has(gone));
+  EXPECT_TRUE(t.has(CpuFeature::sse41));
+  EXPECT_FALSE(model("core2").has(CpuFeature::aes)) << "a host's feature adds nothing to a model";
+}
+
+TEST(Cpuid, ThisHostIsAskedByDefault) {
+  const CpuidTable t = CpuidTable::create("n270").value();
+  EXPECT_EQ(t.has(CpuFeature::sse3), __builtin_cpu_supports("sse3") != 0);
+  EXPECT_EQ(t.has(CpuFeature::ssse3), __builtin_cpu_supports("ssse3") != 0);
+  EXPECT_EQ(t.has(CpuFeature::sse41), __builtin_cpu_supports("sse4.1") != 0);
+  EXPECT_EQ(t.has(CpuFeature::sse42), __builtin_cpu_supports("sse4.2") != 0);
+  EXPECT_EQ(t.has(CpuFeature::popcnt), __builtin_cpu_supports("popcnt") != 0);
+  EXPECT_EQ(t.has(CpuFeature::aes), __builtin_cpu_supports("aes") != 0);
 }
 
 TEST(Cpuid, UnknownModelListsTheKnown) {
