@@ -2,15 +2,12 @@
 #include "tests/differential/engine_factory.h"
 
 #include "cpu-model/interp/interpreter.h"
-#ifdef RINGSHIFT_TEST_BT
 #include "translator/bt_engine.h"
-#endif
 
 namespace ringshift::differential {
 
 namespace {
 
-#ifdef RINGSHIFT_TEST_BT
 EngineFactory bt(const char* name, BtOptions::Memory memory) {
   return {name, [memory](Cpu& cpu) -> Result<std::unique_ptr<ExecutionEngine>> {
             BtOptions options;
@@ -18,7 +15,6 @@ EngineFactory bt(const char* name, BtOptions::Memory memory) {
             return RS_TRY(BtEngine::create(cpu, options));
           }};
 }
-#endif
 
 }  // namespace
 
@@ -28,11 +24,9 @@ const std::vector<EngineFactory>& engine_factories() {
        [](Cpu& cpu) -> Result<std::unique_ptr<ExecutionEngine>> {
          return std::make_unique<Interpreter>(cpu);
        }},
-#ifdef RINGSHIFT_TEST_BT
       bt("bt-soft", BtOptions::Memory::soft),
       bt("bt-window", BtOptions::Memory::window),
       bt("bt", BtOptions::Memory::automatic),
-#endif
   };
   return kFactories;
 }
