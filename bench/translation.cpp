@@ -113,14 +113,12 @@ void translate(benchmark::State& bench) {
   // The stubs are addresses only: nothing here runs.
   const auto stubs = bt::emit_runtime_stubs(*parts.cache, bt::Helpers{});
   if (!stubs) return bench.SkipWithError("no stubs");
-  const u64 start = parts.cache->used_bytes();
   bt::BlockTranslator translator(*parts.cache, *stubs, parts.interpreter, parts.listing);
   const bt::ModeKey mode(parts.machine.cpu());
   const auto read_before = read_blocks(parts.machine, parts.decoder, parts.bytes);
   u64 instructions = 0;
   for (auto _ : bench) {
-    parts.cache->truncate(start);
-    translator.forget_sites();
+    parts.cache->rewind();
     const auto blocks =
         bench.range(0) != 0 ? read_blocks(parts.machine, parts.decoder, parts.bytes) : read_before;
     instructions = 0;

@@ -243,7 +243,6 @@ class AllowList : public BtFixture {
   CodeCache cache_ = CodeCache::create(1u << 20).value();
   RuntimeStubs stubs_ =
       emit_runtime_stubs(cache_, {no_helper, no_helper, no_helper, no_helper, no_helper}).value();
-  u64 stub_bytes_ = cache_.used_bytes();
   Listing listing_{tracer_};
   BlockTranslator translator_{cache_, stubs_, interpreter_, listing_};
   HostCheck host_{cache_, stubs_};
@@ -263,8 +262,8 @@ class AllowList : public BtFixture {
       ADD_FAILURE() << problem << "\n"
                     << list_guest(guest, 1) << describe(mode) << "\n"
                     << list_host(*block, {});
-    cache_.truncate(stub_bytes_);
-    if (++checked_ % 4096 == 0) translator_.forget_sites();
+    cache_.rewind();
+    ++checked_;
   }
 
   // All of an opcode's ModRM bytes; what follows them varies from one to the next.

@@ -4,15 +4,22 @@
 #include <algorithm>
 
 #include "base/bits.h"
+#include "base/check.h"
 
 namespace ringshift::bt {
+
+namespace {
+// Evicted at once, to spare the other calls; of some 250 blocks.
+constexpr u64 kEvictionBatch = 64 * 1024;
+}  // namespace
 
 BlockTable::BlockTable(PhysicalMap& physical, CodeCache& cache, JumpEntry* jump_table)
     : physical_(physical),
       cache_(cache),
       jump_table_(jump_table),
       buckets_(kBuckets),
-      code_pages_(1u << 15) {}
+      code_pages_(1u << 15),
+      code_pages_before_(1u << 15) {}
 
 unsigned BlockTable::bucket(u32 eip, Gpa page, ModeKey mode) {
   u64 hash = (u64{eip} << 20) ^ (page >> kPageShift) ^ (u64{mode.value()} << 40);
@@ -21,7 +28,8 @@ unsigned BlockTable::bucket(u32 eip, Gpa page, ModeKey mode) {
 }
 
 TranslationBlock* BlockTable::find(u32 eip, Gpa page, ModeKey mode) const {
-  for (TranslationBlock* block : buckets_[bucket(eip, page, mode)])
+  TranslationBlock* block = buckets_[bucket(eip, page, mode)];
+  for (; block != nullptr; block = block->BucketHook::next())
     if (block->eip == eip && block->pages[0] == page && block->mode == mode) return block;
   return nullptr;
 }
@@ -29,12 +37,12 @@ TranslationBlock* BlockTable::find(u32 eip, Gpa page, ModeKey mode) const {
 TranslationBlock* BlockTable::insert(std::unique_ptr<TranslationBlock> block) {
   TranslationBlock* const inserted = block.get();
   blocks_.push_back(std::move(block));
-  buckets_[bucket(inserted->eip, inserted->pages[0], inserted->mode)].push_back(inserted);
-  for (const Gpa page : inserted->pages) {
-    if (page == kNoPage) continue;
-    by_page_[page].push_back(inserted);
-    physical_.add_attribute(page, kAttrBtCode);
-  }
+  side_bytes_ += inserted->side_bytes();
+  inserted->BucketHook::enter(buckets_[bucket(inserted->eip, inserted->pages[0], inserted->mode)]);
+  inserted->PageHook::enter(by_page_[inserted->pages[0]].from);
+  if (!inserted->one_page()) inserted->SecondPageHook::enter(by_page_[inserted->pages[1]].into);
+  for (const Gpa page : inserted->pages)
+    if (page != kNoPage) physical_.add_attribute(page, kAttrBtCode);
   for (const u32 at : {inserted->eip, inserted->eip + inserted->guest_bytes - 1})
     code_pages_[at >> 17] |= 1u << ((at >> kPageShift) & 31);
   return inserted;
@@ -43,56 +51,99 @@ TranslationBlock* BlockTable::insert(std::unique_ptr<TranslationBlock> block) {
 void BlockTable::link(Link& link, TranslationBlock& target) {
   if (link.target != nullptr || !target.valid) return;
   const u8* const to = link.backward ? target.polled_entry : target.entry;
-  cache_.patch32(link.patch, static_cast<u32>(to - (link.patch + 4)));
+  cache_.patch32(link.patch(), static_cast<u32>(to - (link.patch() + 4)));
   link.target = &target;
-  link.next_incoming = target.incoming;
-  target.incoming = &link;
+  link.enter(target.incoming);
   ++counters_.links;
-  if (!target.one_page() || target.pages[0] != link.source->pages[0]) cross_page_links_.push_back(&link);
+  if (!target.one_page() || target.pages[0] != link.source->pages[0]) {
+    link.cross_page = static_cast<u32>(cross_page_links_.size());
+    cross_page_links_.push_back(&link);
+  }
 }
 
 void BlockTable::make_lookup(Link& link) {
   if (link.target == nullptr)
-    cache_.patch32(link.patch, static_cast<u32>(link.lookup_stub - (link.patch + 4)));
+    cache_.patch32(link.patch(), static_cast<u32>(link.lookup_offset - (link.patch_offset + 4)));
 }
 
 void BlockTable::unlink(Link& link) {
   if (link.target == nullptr) return;
-  cache_.patch32(link.patch, static_cast<u32>(link.exit_stub - (link.patch + 4)));
-  for (Link** at = &link.target->incoming; *at != nullptr; at = &(*at)->next_incoming) {
-    if (*at != &link) continue;
-    *at = link.next_incoming;
-    break;
+  cache_.patch32(link.patch(), static_cast<u32>(link.exit_offset - (link.patch_offset + 4)));
+  link.leave();
+  if (link.cross_page != Link::kNotCrossPage) {
+    Link* const last = cross_page_links_.back();
+    cross_page_links_[link.cross_page] = last;
+    last->cross_page = link.cross_page;
+    cross_page_links_.pop_back();
+    link.cross_page = Link::kNotCrossPage;
   }
   link.target = nullptr;
   ++counters_.links_cut;
 }
 
 void BlockTable::cut_cross_page_links() {
-  for (Link* link : cross_page_links_) unlink(*link);
-  cross_page_links_.clear();
+  while (!cross_page_links_.empty()) unlink(*cross_page_links_.back());
 }
 
-void BlockTable::remove_from_page(Gpa page, TranslationBlock& block) {
+void BlockTable::forget_page_without_blocks(Gpa page) {
   const auto found = by_page_.find(page);
-  if (found == by_page_.end()) return;
-  std::erase(found->second, &block);
-  if (!found->second.empty()) return;
+  if (found == by_page_.end() || found->second.from != nullptr || found->second.into != nullptr) return;
   by_page_.erase(found);
   physical_.remove_attribute(page, kAttrBtCode);
 }
 
+// It isn't found any more and nothing leads to it; its memory stays until its part of the cache is reused.
 void BlockTable::drop(TranslationBlock& block) {
   block.valid = false;
-  ++epoch_;
-  ++counters_.invalidated;
   while (block.incoming != nullptr) unlink(*block.incoming);
   for (Link& link : block.links) unlink(link);
-  std::erase(buckets_[bucket(block.eip, block.pages[0], block.mode)], &block);
+  block.BucketHook::leave();
   JumpEntry& jump = jump_table_[block.eip & (kJumpEntries - 1)];
   if (jump.target == block.polled_entry) jump = {};
+  block.PageHook::leave();
+  block.SecondPageHook::leave();
   for (const Gpa page : block.pages)
-    if (page != kNoPage) remove_from_page(page, block);
+    if (page != kNoPage) forget_page_without_blocks(page);
+}
+
+// The next block goes to the start of the ring, where the oldest are.
+void BlockTable::start_lap() {
+  ++counters_.laps;
+  cache_.rewind();
+  before_ = blocks_.size();
+  cache_.set_limit(blocks_.empty() ? nullptr : blocks_.front()->polled_entry);
+  std::swap(code_pages_, code_pages_before_);
+  std::fill(code_pages_.begin(), code_pages_.end(), 0);
+}
+
+void BlockTable::evict_oldest() {
+  TranslationBlock& block = *blocks_.front();
+  if (block.valid) {
+    drop(block);
+    ++counters_.evicted;
+  }
+  side_bytes_ -= block.side_bytes();
+  blocks_.pop_front();
+  if (before_ == 0) return;
+  --before_;
+  cache_.set_limit(before_ == 0 ? nullptr : blocks_.front()->polled_entry);
+}
+
+void BlockTable::make_room(u64 bytes) {
+  RS_CHECK(bytes <= cache_.ring_bytes());
+  ++epoch_;
+  ++counters_.evictions;
+  const u64 batch = std::min(kEvictionBatch, cache_.ring_bytes() / 8);
+  if (side_bytes_ > side_limit())
+    while (!blocks_.empty() && side_bytes_ > side_limit() - batch) evict_oldest();
+  for (;;) {
+    if (before_ != 0 && cache_.free_bytes() < bytes + batch)
+      evict_oldest();
+    else if (cache_.free_bytes() < bytes)
+      start_lap();
+    else
+      return;
+  }
 }
 
 void BlockTable::invalidate(Gpa gpa, u32 length) {
@@ -100,14 +151,20 @@ void BlockTable::invalidate(Gpa gpa, u32 length) {
   const auto found = by_page_.find(page);
   if (found == by_page_.end()) return;
   std::vector<TranslationBlock*> hit;
-  for (TranslationBlock* block : found->second) {
-    const auto touches = [&](Gpa first, u64 bytes) { return first < gpa + length && gpa < first + bytes; };
-    const u32 here = std::min<u32>(block->guest_bytes, kPageSize - block->first_byte);
-    const bool overlaps = (block->pages[0] == page && touches(page + block->first_byte, here)) ||
-                          (block->pages[1] == page && touches(page, block->guest_bytes - here));
-    if (overlaps) hit.push_back(block);
+  const auto touches = [&](Gpa first, u64 bytes) { return first < gpa + length && gpa < first + bytes; };
+  const auto bytes_on_first = [](const TranslationBlock& block) {
+    return std::min<u32>(block.guest_bytes, kPageSize - block.first_byte);
+  };
+  for (TranslationBlock* block = found->second.from; block != nullptr; block = block->PageHook::next())
+    if (touches(page + block->first_byte, bytes_on_first(*block))) hit.push_back(block);
+  for (TranslationBlock* block = found->second.into; block != nullptr; block = block->SecondPageHook::next())
+    if (touches(page, block->guest_bytes - bytes_on_first(*block))) hit.push_back(block);
+  for (TranslationBlock* block : hit) {
+    if (!block->valid) continue;  // both of its pages are this one, and it is in the list twice
+    ++epoch_;
+    ++counters_.invalidated;
+    drop(*block);
   }
-  for (TranslationBlock* block : hit) drop(*block);
 }
 
 void BlockTable::clear() {
@@ -116,18 +173,26 @@ void BlockTable::clear() {
   for (const auto& [page, list] : by_page_) pages.push_back(page);
   by_page_.clear();
   for (const Gpa page : pages) physical_.remove_attribute(page, kAttrBtCode);
-  for (auto& list : buckets_) list.clear();
+  std::fill(buckets_.begin(), buckets_.end(), nullptr);
   cross_page_links_.clear();
   std::fill(code_pages_.begin(), code_pages_.end(), 0);
+  std::fill(code_pages_before_.begin(), code_pages_before_.end(), 0);
   std::fill_n(jump_table_, kJumpEntries, JumpEntry{});
   blocks_.clear();
+  before_ = 0;
+  side_bytes_ = 0;
+  cache_.rewind();
+  cache_.set_limit(nullptr);
 }
 
 const TranslationBlock* BlockTable::containing(const u8* pc) const {
+  const auto middle = blocks_.begin() + static_cast<std::ptrdiff_t>(before_);
+  const bool before = before_ != 0 && pc >= blocks_.front()->polled_entry;
+  const auto first = before ? blocks_.begin() : middle;
   const auto after =
-      std::upper_bound(blocks_.begin(), blocks_.end(), pc,
+      std::upper_bound(first, before ? middle : blocks_.end(), pc,
                        [](const u8* at, const auto& block) { return at < block->polled_entry; });
-  if (after == blocks_.begin()) return nullptr;
+  if (after == first) return nullptr;
   const TranslationBlock* const block = std::prev(after)->get();
   return pc < block->polled_entry + block->host_bytes ? block : nullptr;
 }

@@ -1,6 +1,7 @@
 // BlockTable: all translated blocks: found by where they start, dropped when their code is written.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -19,6 +20,10 @@ class BlockTable {
   // The valid block for this place and mode; the caller compares pages[1] if it has one.
   TranslationBlock* find(u32 eip, Gpa page, ModeKey mode) const;
   TranslationBlock* insert(std::unique_ptr<TranslationBlock> block);
+  // Whether a block of `bytes` can be made; else make_room() evicts the oldest blocks, a batch of them, so
+  // that it is seldom called. What was found before may be gone then.
+  bool has_room(u64 bytes) const { return cache_.free_bytes() >= bytes && side_bytes_ <= side_limit(); }
+  void make_room(u64 bytes);
 
   void link(Link& link, TranslationBlock& target);
   void unlink(Link& link);
@@ -29,19 +34,24 @@ class BlockTable {
 
   // Drops the blocks with bytes in [gpa, gpa + length), within one page.
   void invalidate(Gpa gpa, u32 length);
-  // Forgets everything; the cache's memory is the caller's to reset.
+  // Forgets everything.
   void clear();
 
   // The block whose code holds this executable address, valid or not; null if none.
   const TranslationBlock* containing(const u8* pc) const;
   // Whether any block ever started on this linear page (false: INVLPG needs nothing).
-  bool has_code_at(Gva gva) const { return (code_pages_[gva >> 17] >> ((gva >> kPageShift) & 31)) & 1; }
+  bool has_code_at(Gva gva) const {
+    const u32 pages = code_pages_[gva >> 17] | code_pages_before_[gva >> 17];
+    return (pages >> ((gva >> kPageShift) & 31)) & 1;
+  }
 
   std::size_t size() const { return blocks_.size(); }
+  // What they all cost beside their code.
+  u64 side_bytes() const { return side_bytes_; }
   // Counts up whenever blocks are dropped: what was found before may be gone.
   u64 epoch() const { return epoch_; }
   struct Counters {
-    u64 links = 0, links_cut = 0, invalidated = 0;
+    u64 links = 0, links_cut = 0, invalidated = 0, evictions = 0, evicted = 0, laps = 0;
   };
   const Counters& counters() const { return counters_; }
 
@@ -49,16 +59,29 @@ class BlockTable {
   static constexpr unsigned kBuckets = 1u << 16;
   static unsigned bucket(u32 eip, Gpa page, ModeKey mode);
   void drop(TranslationBlock& block);
-  void remove_from_page(Gpa page, TranslationBlock& block);
+  void forget_page_without_blocks(Gpa page);
+  // Marks, sites and links of a Linux guest's blocks take some 2.3 times as much as their code.
+  u64 side_limit() const { return 3 * cache_.ring_bytes(); }
+  void start_lap();
+  void evict_oldest();
 
   PhysicalMap& physical_;
   CodeCache& cache_;
   JumpEntry* jump_table_;
-  std::vector<std::unique_ptr<TranslationBlock>> blocks_;  // in the order of their code
-  std::vector<std::vector<TranslationBlock*>> buckets_;
-  std::unordered_map<Gpa, std::vector<TranslationBlock*>> by_page_;
+  // In the order of their making. The cache is a ring: the first `before_` were made before it last began
+  // anew, and stand at higher addresses than all the others. Within each part addresses ascend.
+  std::deque<std::unique_ptr<TranslationBlock>> blocks_;
+  std::size_t before_ = 0;
+  u64 side_bytes_ = 0;  // of all blocks
+  std::vector<TranslationBlock*> buckets_;
+  struct PageBlocks {
+    TranslationBlock* from = nullptr;  // blocks that start on the page
+    TranslationBlock* into = nullptr;  // blocks that end on it, their second
+  };
+  std::unordered_map<Gpa, PageBlocks> by_page_;
   std::vector<Link*> cross_page_links_;
-  std::vector<u32> code_pages_;  // a bit for each linear page
+  // A bit for each linear page, of blocks made since the ring began anew, and before.
+  std::vector<u32> code_pages_, code_pages_before_;
   u64 epoch_ = 0;
   Counters counters_;
 };

@@ -22,9 +22,28 @@ TEST(CodeCacheTest, AppendsAlignedAndPatchesWhatRuns) {
   EXPECT_EQ(function(), 1u);
   cache.patch32(at + 1, 77);
   EXPECT_EQ(function(), 77u);
-  cache.truncate(0);
-  EXPECT_FALSE(cache.contains(at));
-  EXPECT_EQ(cache.append(code), at);
+  EXPECT_EQ(cache.append(code), at + 16);
+}
+
+TEST(CodeCacheTest, TheRingBeginsBehindWhatIsKept) {
+  CodeCache cache = CodeCache::create(4096).value();
+  const std::vector<u8> code(32, 0x90);
+  const u8* const stubs = cache.append(code);
+  cache.keep();
+  EXPECT_EQ(cache.ring_bytes(), 4096u - 32);
+  const u8* const first = cache.append(code);
+  const u8* const second = cache.append(code);
+  cache.rewind();
+  cache.set_limit(second);
+  EXPECT_EQ(cache.free_bytes(), 32u);
+  EXPECT_EQ(cache.append(code), first);
+  EXPECT_EQ(cache.free_bytes(), 0u);
+  EXPECT_EQ(cache.used_bytes(), 96u);
+  EXPECT_TRUE(cache.contains(stubs));
+  EXPECT_TRUE(cache.contains(second + 31));
+  cache.set_limit(nullptr);
+  EXPECT_EQ(cache.next(), second);
+  EXPECT_EQ(cache.free_bytes(), 4096u - 64);
 }
 
 TEST(CodeCacheTest, FillsToTheLastByte) {
@@ -52,15 +71,15 @@ class BlockTableTest : public ::testing::Test {
     block->host_bytes = 32;
     for (unsigned i = 0; i < 2; ++i) {
       block->links[i].source = block.get();
-      block->links[i].patch = block->polled_entry + 1 + 5 * i;
-      block->links[i].exit_stub = block->polled_entry + 16 + 8 * i;
+      block->links[i].patch_offset = static_cast<u16>(1 + 5 * i);
+      block->links[i].exit_offset = static_cast<u16>(16 + 8 * i);
     }
     return table_.insert(std::move(block));
   }
   static const u8* target_of(const Link& link) {
     i32 displacement;
-    std::memcpy(&displacement, link.patch, 4);
-    return link.patch + 4 + displacement;
+    std::memcpy(&displacement, link.patch(), 4);
+    return link.patch() + 4 + displacement;
   }
 
   GuestMemory memory_ = GuestMemory::create(u64{1} << 20).value();
@@ -100,7 +119,7 @@ TEST_F(BlockTableTest, LinksEnterBehindThePollUnlessBackward) {
   EXPECT_EQ(target_of(from->links[0]), to->entry);
   EXPECT_EQ(target_of(from->links[1]), to->polled_entry);
   table_.unlink(from->links[0]);
-  EXPECT_EQ(target_of(from->links[0]), from->links[0].exit_stub);
+  EXPECT_EQ(target_of(from->links[0]), from->links[0].exit_stub());
   EXPECT_EQ(to->incoming, &from->links[1]);
   EXPECT_EQ(table_.counters().links, 2u);
   EXPECT_EQ(table_.counters().links_cut, 1u);
@@ -123,7 +142,7 @@ TEST_F(BlockTableTest, AWriteDropsWhatItOverlaps) {
   EXPECT_TRUE(from->valid);
   EXPECT_NE(table_.epoch(), epoch);
   EXPECT_EQ(table_.find(0x1010, kPage, {}), nullptr);
-  EXPECT_EQ(target_of(from->links[0]), from->links[0].exit_stub);
+  EXPECT_EQ(target_of(from->links[0]), from->links[0].exit_stub());
   EXPECT_EQ(from->incoming, nullptr);
   EXPECT_EQ(jumps_[0x1010].target, nullptr);
   EXPECT_NE(physical_.flags(kPage) & kAttrBtCode, 0);
@@ -149,7 +168,7 @@ TEST_F(BlockTableTest, CutsLinksBetweenPagesOnly) {
   table_.link(from->links[1], *far);
   table_.cut_cross_page_links();
   EXPECT_EQ(target_of(from->links[0]), near->entry);
-  EXPECT_EQ(target_of(from->links[1]), from->links[1].exit_stub);
+  EXPECT_EQ(target_of(from->links[1]), from->links[1].exit_stub());
 }
 
 TEST_F(BlockTableTest, ClearForgetsEverything) {

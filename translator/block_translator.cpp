@@ -61,8 +61,9 @@ Treatment treatment_in(const Instruction& insn, ModeKey mode, bool soft) {
 
 }  // namespace
 
-InterpretSite* BlockTranslator::new_site(const GuestInstruction& guest) {
-  InterpretSite& site = sites_.emplace_back();
+InterpretSite* BlockTranslator::new_site(const GuestInstruction& guest, TranslationBlock& block) {
+  InterpretSite& site = block.sites.emplace_front();
+  ++block.site_count;
   site.decoded = interpreter_.ready(guest.insn, CodeMode::protected32);
   site.eip = guest.eip;
   site.fpu = uses_fpu_state(guest.insn);
@@ -114,9 +115,9 @@ void BlockTranslator::translate_one(Emitter& emitter, const GuestInstruction& gu
       return translate_string(emitter, guest);
     case Treatment::interpret:
     case Treatment::interpret_last:
-      return emitter.interpret(new_site(guest));
+      return emitter.interpret(new_site(guest, block));
     case Treatment::rep_string:
-      return translate_rep(emitter, guest, new_site(guest));
+      return translate_rep(emitter, guest, new_site(guest, block));
     default:
       return translate_branch(emitter, guest, treatment, block);
   }
@@ -138,9 +139,9 @@ void place_links(const Emitter& emitter, TranslationBlock& block) {
     link.source = &block;
     link.target_eip = pending.target_eip;
     link.backward = pending.backward;
-    link.patch = block.polled_entry + pending.patch_offset;
-    link.exit_stub = block.polled_entry + pending.stub_offset;
-    link.lookup_stub = block.polled_entry + pending.lookup_offset;
+    link.patch_offset = static_cast<u16>(pending.patch_offset);
+    link.exit_offset = static_cast<u16>(pending.stub_offset);
+    link.lookup_offset = static_cast<u16>(pending.lookup_offset);
   }
 }
 
@@ -183,7 +184,7 @@ std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& g
     emitter.jump_to_link(guest.eip + block->guest_bytes, &block->links[0], shadowed);
   }
   RS_CHECK(emitter.finish(buffer_));
-  if (buffer_.size() > cache_.free_bytes()) return nullptr;
+  if (buffer_.size() > std::min(kMaxBlockBytes, cache_.free_bytes())) return nullptr;
   block->polled_entry = cache_.append(buffer_);
   block->entry = block->polled_entry + entry_offset;
   block->host_bytes = static_cast<u32>(buffer_.size());

@@ -1,7 +1,6 @@
 // BlockTranslator: from a GuestBlock to host code in the cache.
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <unordered_set>
 
@@ -25,28 +24,29 @@ class BlockTranslator {
                   Listing& listing)
       : cache_(cache), stubs_(stubs), interpreter_(interpreter), listing_(listing) {}
 
-  // Fills a block for guest code that isn't empty. Null if the cache has no room: flush it and try again.
+  // What a block takes at most.
+  static constexpr u64 kMaxBlockBytes = 32 * 1024;
+
+  // Fills a block for guest code that isn't empty. Null if the cache has no room.
   std::unique_ptr<TranslationBlock> translate(const GuestBlock& guest, ModeKey mode);
   // Sites whose accesses keep failing in windows are translated by lookups.
   bool is_soft(Gpa instruction) const { return soft_sites_.contains(instruction); }
-  void make_soft(Gpa instruction) { soft_sites_.insert(instruction); }
-  // The cache is being emptied: what its code refers to may go.
-  void forget_sites() {
-    sites_.clear();
-    soft_sites_.clear();
+  void make_soft(Gpa instruction) {
+    constexpr std::size_t kMostKept = 1u << 14;
+    if (soft_sites_.size() >= kMostKept) soft_sites_.clear();  // those that need it come again
+    soft_sites_.insert(instruction);
   }
   const TranslationCounters& counters() const { return counters_; }
 
  private:
   void translate_one(Emitter& emitter, const GuestInstruction& guest, Treatment treatment,
                      TranslationBlock& block);
-  InterpretSite* new_site(const GuestInstruction& guest);
+  InterpretSite* new_site(const GuestInstruction& guest, TranslationBlock& block);
 
   CodeCache& cache_;
   const RuntimeStubs& stubs_;
   const Interpreter& interpreter_;
   Listing& listing_;
-  std::deque<InterpretSite> sites_;
   std::unordered_set<Gpa> soft_sites_;
   TranslationCounters counters_;
   std::vector<u8> buffer_;

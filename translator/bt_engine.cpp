@@ -9,6 +9,9 @@ class BtEngine::Impl {
  public:
   static Result<std::unique_ptr<Impl>> create(Cpu& cpu, const BtOptions& options) {
     if (options.verify) return fail(ErrorKind::engine_unavailable, "-d verify is not implemented yet");
+    constexpr u64 kLeastCache = 96 * 1024;
+    if (options.cache_bytes < kLeastCache)
+      return fail(ErrorKind::usage, "a code cache of {} KiB is too small", options.cache_bytes >> 10);
     auto cache = RS_TRY(bt::CodeCache::create(options.cache_bytes));
     auto impl = std::make_unique<Impl>(cpu, std::move(cache), options.memory);
     RS_TRY(impl->dispatcher.prepare());

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -28,14 +29,17 @@ Result<CodeCache> CodeCache::create(u64 bytes) {
 }
 
 CodeCache::CodeCache(UniqueFd fd, u8* writable, u8* executable, u64 size)
-    : fd_(std::move(fd)), writable_(writable), executable_(executable), size_(size) {}
+    : fd_(std::move(fd)), writable_(writable), executable_(executable), size_(size), limit_(size) {}
 
 CodeCache::CodeCache(CodeCache&& other) noexcept
     : fd_(std::move(other.fd_)),
       writable_(std::exchange(other.writable_, nullptr)),
       executable_(std::exchange(other.executable_, nullptr)),
       size_(other.size_),
-      used_(other.used_) {}
+      kept_(other.kept_),
+      used_(other.used_),
+      limit_(other.limit_),
+      highest_(other.highest_) {}
 
 CodeCache::~CodeCache() {
   if (writable_ != nullptr) ::munmap(writable_, size_);
@@ -46,7 +50,8 @@ const u8* CodeCache::append(std::span<const u8> code) {
   RS_CHECK(code.size() <= free_bytes());
   u8* const at = executable_ + used_;
   std::memcpy(writable_ + used_, code.data(), code.size());
-  used_ = std::min(size_, align_up(used_ + code.size(), u64{16}));
+  used_ = std::min(limit_, align_up(used_ + code.size(), u64{16}));
+  highest_ = std::max(highest_, used_);
   return at;
 }
 

@@ -1,5 +1,8 @@
 // CodeCache: memory for emitted code, mapped twice: writable here, executable there, never both in one
 // mapping.
+//
+// What is appended first (the stubs) is kept for good by keep(); the rest is a ring. Its owner says with
+// rewind() and set_limit() what may be written over.
 #pragma once
 
 #include <span>
@@ -19,18 +22,27 @@ class CodeCache {
 
   // Where the next code goes (executable address), aligned to 16.
   u8* next() const { return executable_ + used_; }
-  u64 free_bytes() const { return size_ - used_; }
-  u64 used_bytes() const { return used_; }
+  // From there on, in one piece.
+  u64 free_bytes() const { return limit_ - used_; }
+  // How much ever held code.
+  u64 used_bytes() const { return highest_; }
+  u64 ring_bytes() const { return size_ - kept_; }
   bool contains(const void* pc) const {
-    return static_cast<const u8*>(pc) >= executable_ && static_cast<const u8*>(pc) < executable_ + used_;
+    return static_cast<const u8*>(pc) >= executable_ && static_cast<const u8*>(pc) < executable_ + highest_;
   }
   // Appends code that was emitted for the address next(); it must fit in free_bytes().
   const u8* append(std::span<const u8> code);
   // Stores a 32-bit value at an executable address (a branch displacement), with one aligned or unaligned
   // store.
   void patch32(const u8* executable, u32 value);
-  // Gives back everything beyond `used` bytes (the stubs at the start stay).
-  void truncate(u64 used) { used_ = used; }
+  // What has been appended so far stays.
+  void keep() { kept_ = used_; }
+  // The next code goes behind what is kept.
+  void rewind() { used_ = kept_; }
+  // Code from here on is alive and may not be written over; null: room to the end.
+  void set_limit(const u8* executable) {
+    limit_ = executable == nullptr ? size_ : static_cast<u64>(executable - executable_);
+  }
 
  private:
   CodeCache(UniqueFd fd, u8* writable, u8* executable, u64 size);
@@ -38,7 +50,10 @@ class CodeCache {
   u8* writable_;
   u8* executable_;
   u64 size_;
+  u64 kept_ = 0;
   u64 used_ = 0;
+  u64 limit_;
+  u64 highest_ = 0;
 };
 
 }  // namespace ringshift::bt

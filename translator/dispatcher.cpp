@@ -15,8 +15,6 @@ namespace ringshift::bt {
 
 namespace {
 
-// Room that a block may take at most; below it the cache is flushed before translating.
-constexpr u64 kCacheReserve = 64 * 1024;
 
 u32 read_mxcsr() {
   u32 value;
@@ -60,7 +58,6 @@ Result<void> Dispatcher::prepare() {
                                               .chain = on_chain,
                                               .jump = on_jump,
                                               .events = on_events}));
-  stub_bytes_ = cache_.used_bytes();
   context_.to_lookup = stubs_.lookup;
   context_.to_dispatcher = stubs_.events;
   context_.to_interpreter = stubs_.interpret;
@@ -179,17 +176,17 @@ Outcome<TranslationBlock*> Dispatcher::current_block(ModeKey mode) {
 }
 
 TranslationBlock* Dispatcher::translate(const GuestBlock& guest, ModeKey mode) {
-  if (cache_.free_bytes() < kCacheReserve) flush_cache();
-  auto block = translator_.translate(guest, mode);
-  RS_CHECK(block != nullptr);
-  return blocks_.insert(std::move(block));
-}
-
-void Dispatcher::flush_cache() {
-  ++counters_.cache_flushes;
-  blocks_.clear();
-  translator_.forget_sites();
-  cache_.truncate(stub_bytes_);
+  constexpr u64 kRoom = BlockTranslator::kMaxBlockBytes;
+  if (!blocks_.has_room(kRoom))
+    Pauses::measure(pauses_.eviction, CLOCK_MONOTONIC, [&] {
+      Pauses::measure(pauses_.eviction_cpu, CLOCK_THREAD_CPUTIME_ID, [&] { blocks_.make_room(kRoom); });
+    });
+  TranslationBlock* made = nullptr;
+  Pauses::measure(pauses_.translation, CLOCK_MONOTONIC, [&] {
+    auto block = translator_.translate(guest, mode);
+    if (block != nullptr) made = blocks_.insert(std::move(block));
+  });
+  return made;
 }
 
 bool Dispatcher::may_link(const Link& link, const TranslationBlock& target) const {
@@ -222,7 +219,8 @@ void Dispatcher::report(StatsSink& sink) const {
   sink.count("bt", "guest bytes translated", made.guest_bytes);
   sink.count("bt", "host bytes emitted", made.host_bytes);
   sink.count("bt", "cache bytes in use", cache_.used_bytes());
-  sink.count("bt", "cache flushes", counters_.cache_flushes);
+  sink.count("bt", "bytes beside the code", blocks_.side_bytes());
+  sink.count("bt", "blocks evicted", blocks_.counters().evicted);
   sink.count("bt", "blocks invalidated", blocks_.counters().invalidated);
   sink.count("bt", "links made", blocks_.counters().links);
   sink.count("bt", "links cut", blocks_.counters().links_cut);
@@ -244,6 +242,7 @@ void Dispatcher::report(StatsSink& sink) const {
   sink.count("windows", "switches", windows_.counters().switches);
   sink.count("windows", "resynchronisations", windows.resyncs);
   sink.count("windows", "evictions", windows_.counters().evictions);
+  pauses_.report(sink);
   report_fallbacks(sink);
   sink.count("tlb", "misses", cpu_.tlb.counters.misses);
   sink.count("tlb", "full flushes", cpu_.tlb.counters.full_flushes);

@@ -14,6 +14,7 @@
 #include "translator/descriptor_memo.h"
 #include "translator/host_faults.h"
 #include "translator/mode_switch.h"
+#include "translator/pauses.h"
 #include "translator/runtime_stubs.h"
 
 namespace ringshift::bt {
@@ -58,7 +59,6 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   void report_fallbacks(StatsSink& sink) const;
   bool may_link(const Link& link, const TranslationBlock& target) const;
   void remember_jump(const TranslationBlock& target);
-  void flush_cache();
   // Code addresses may lead elsewhere now: all of them, or those that aren't global.
   void forget_mappings();
   void forget_local_mappings();
@@ -84,7 +84,6 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   Decoder decoder_;
   Interpreter interpreter_;
   CodeCache cache_;
-  u64 stub_bytes_ = 0;
   RuntimeStubs stubs_;
   Listing listing_;
   std::vector<JumpEntry> jump_table_;
@@ -109,10 +108,11 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
 
   struct Counters {
     u64 access_exits = 0, access_fills = 0, access_interpreted = 0, interpreted = 0, interpreted_modes = 0;
-    u64 chain_exits = 0, jump_misses = 0, event_exits = 0, cache_flushes = 0, host_faults = 0,
-        window_faults = 0, window_failures = 0, retranslations = 0;
+    u64 chain_exits = 0, jump_misses = 0, event_exits = 0, host_faults = 0, window_faults = 0,
+        window_failures = 0, retranslations = 0;
   };
   Counters counters_;
+  Pauses pauses_;
 };
 
 }  // namespace ringshift::bt

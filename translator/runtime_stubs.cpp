@@ -122,6 +122,7 @@ class StubWriter {
     if (code_.copyFlattenedData(bytes.data(), bytes.size()) != kErrorOk)
       return fail(ErrorKind::internal, "the runtime stubs did not assemble");
     cache.append(bytes);
+    cache.keep();
     return {};
   }
 

@@ -16,7 +16,7 @@ struct Helpers {
   Helper access, interpret, chain, jump, events;
 };
 
-// Emits the stubs into the empty cache.
+// Emits the stubs into the empty cache, to stay there.
 Result<RuntimeStubs> emit_runtime_stubs(CodeCache& cache, const Helpers& helpers);
 
 }  // namespace ringshift::bt

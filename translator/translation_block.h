@@ -1,10 +1,12 @@
 // TranslationBlock: one piece of translated guest code, its links to others and its map back to the guest.
 #pragma once
 
+#include <forward_list>
 #include <vector>
 
 #include "base/types.h"
 #include "cpu-model/interp/decode_cache.h"
+#include "translator/intrusive_list.h"
 #include "translator/mode_key.h"
 
 namespace ringshift::bt {
@@ -12,15 +14,22 @@ namespace ringshift::bt {
 struct TranslationBlock;
 
 // A direct branch out of a block. Its rel32 points at the block's own exit stub until it is linked.
-struct Link {
+// While it is linked, it is listed at its target.
+struct Link : ListHook<Link, struct IncomingLinks> {
   TranslationBlock* source = nullptr;
-  u32 target_eip = 0;
-  bool backward = false;      // enters the target where events are polled
-  const u8* patch = nullptr;  // the rel32 field
-  const u8* exit_stub = nullptr;
-  const u8* lookup_stub = nullptr;     // for a target that may not be linked
   TranslationBlock* target = nullptr;  // null: not linked
-  Link* next_incoming = nullptr;       // of the target's incoming list
+  u32 target_eip = 0;
+  u32 cross_page = kNotCrossPage;  // where it stands among the BlockTable's
+  // Offsets in the source's code: of the rel32 field, and of the stubs that it may lead to.
+  u16 patch_offset = 0;
+  u16 exit_offset = 0;
+  u16 lookup_offset = 0;  // for a target that may not be linked
+  bool backward = false;  // enters the target where events are polled
+
+  static constexpr u32 kNotCrossPage = ~u32{0};
+  const u8* patch() const;
+  const u8* exit_stub() const;
+  const u8* lookup_stub() const;
 };
 
 // Where each guest instruction begins in the host code, for faults in the middle of it.
@@ -45,7 +54,12 @@ struct InterpretSite {
 
 inline constexpr Gpa kNoPage = ~Gpa{0};
 
-struct TranslationBlock {
+// A block is listed by where it starts, at its page, and at the second page if it has one.
+using BucketHook = ListHook<TranslationBlock, struct Bucket>;
+using PageHook = ListHook<TranslationBlock, struct BlocksOfPage>;
+using SecondPageHook = ListHook<TranslationBlock, struct BlocksIntoPage>;
+
+struct TranslationBlock : BucketHook, PageHook, SecondPageHook {
   u32 eip = 0;
   ModeKey mode;
   Gpa pages[2] = {kNoPage, kNoPage};  // the guest-physical pages its bytes stand on
@@ -60,8 +74,20 @@ struct TranslationBlock {
   Link links[2];
   Link* incoming = nullptr;
   std::vector<InstructionMark> marks;
+  std::forward_list<InterpretSite> sites;  // the code holds their addresses
+  u32 site_count = 0;
 
+  // What the block costs beside its code.
+  u64 side_bytes() const {
+    constexpr u64 kAllocations = 64;  // what the allocator adds
+    return sizeof(TranslationBlock) + marks.capacity() * sizeof(InstructionMark) +
+           site_count * (sizeof(InterpretSite) + 16) + kAllocations;
+  }
   bool one_page() const { return pages[1] == kNoPage; }
 };
+
+inline const u8* Link::patch() const { return source->polled_entry + patch_offset; }
+inline const u8* Link::exit_stub() const { return source->polled_entry + exit_offset; }
+inline const u8* Link::lookup_stub() const { return source->polled_entry + lookup_offset; }
 
 }  // namespace ringshift::bt

@@ -2,13 +2,15 @@
 # Boots Debian's i386 kernel and looks at what it prints.
 #
 # boot.py CASE RINGSHIFT INITRAMFS ENGINE-OPTIONS...; case "init" runs the self-testing /init, "shell" types
-# into the installer's BusyBox. Exit status 77: the kernel isn't installed.
+# into the installer's BusyBox, "evict" is init with a code cache of 2 MiB. Exit status 77: the kernel isn't installed.
 import hashlib
+import json
 import os
 import re
 import select
 import subprocess
 import sys
+import tempfile
 import time
 
 IMAGES = "/usr/lib/debian-installer/images/12/i386/text/debian-installer/i386"
@@ -80,6 +82,22 @@ def run_shell(machine, seconds, problems):
     machine.type("sha256sum /bin/busybox | cut -c1-8; ls / | wc -l; echo b > /proc/sysrq-trigger\n")
 
 
+def check_evictions(stats_file, problems):
+    """What the small cache made of it, and the pauses; how long they are depends on the host's other work."""
+    with open(stats_file, encoding="utf-8") as file:
+        stats = json.load(file)
+    pauses = stats["pauses: eviction"]
+    for name in ("pauses: eviction", "pauses: eviction, cpu time", "pauses: translation"):
+        group = stats[name]
+        print(f"{name}: {group['count']}, p99.9 {group['p99.9_us']} us, most {group['max_us']} us")
+        counted = sum(value for key, value in group.items() if key.startswith("below"))
+        check(counted == group["count"], f"{name}: {counted} in the histogram, not {group['count']}", problems)
+        check(0 < group["p50_us"] <= group["p99.9_us"] <= group["max_us"], f"{name}: {group}", problems)
+    check(pauses["count"] >= 100, f"only {pauses['count']} evictions", problems)
+    check(stats["bt"]["blocks evicted"] > 10000, "hardly a block evicted", problems)
+    check(stats["bt"]["cache bytes in use"] <= 2 << 20, "the cache is larger than 2 MiB", problems)
+
+
 def main():
     case, ringshift, initramfs, memory, kernel_options, seconds = sys.argv[1:7]
     engine = sys.argv[7:]
@@ -93,14 +111,20 @@ def main():
         append += " rdinit=/bin/sh"
         initrd = f"{IMAGES}/initrd.gz"
     command = [ringshift, "run"] if "qemu" not in ringshift else [ringshift, "-accel", "tcg", "-cpu", "n270"]
+    scratch = tempfile.TemporaryDirectory()
+    stats_file = os.path.join(scratch.name, "stats.json")
+    if case == "evict":
+        engine += ["-bt-cache", "2M", "-stats", "json:" + stats_file]
     machine = Machine(command + engine + ["-m", memory, "-kernel", f"{IMAGES}/linux", "-initrd", initrd,
                                           "-append", append, "-nographic", "-no-reboot"])
     start = time.monotonic()
     problems = []
-    (run_init if case == "init" else run_shell)(machine, seconds, problems)
+    (run_shell if case == "shell" else run_init)(machine, seconds, problems)
     status = machine.finish(60) if not problems else (machine.process.kill() or "killed")
     if not problems:
         check(status == 0, f"exit status {status} after reboot", problems)
+        if case == "evict":
+            check_evictions(stats_file, problems)
     for bad in (b"BUG:", b"Oops", b"Kernel panic", b"WARNING:", b"Call Trace"):
         check(bad not in machine.output, f"the kernel says {bad.decode()}", problems)
     if problems:
