@@ -9,8 +9,8 @@
 namespace ringshift::bt {
 
 namespace {
-// Evicted at once, to spare the other calls; of some 250 blocks.
-constexpr u64 kEvictionBatch = 64 * 1024;
+// Evicted at once, to spare the other calls: some 200 blocks.
+constexpr u64 kEvictionBatch = 32 * 1024;
 }  // namespace
 
 BlockTable::BlockTable(PhysicalMap& physical, CodeCache& cache, JumpEntry* jump_table)
