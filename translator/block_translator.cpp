@@ -100,13 +100,13 @@ void BlockTranslator::translate_one(Emitter& emitter, const GuestInstruction& gu
     case Treatment::push_flags:
       return translate_push_flags(emitter);
     case Treatment::pop_flags:
-      return translate_pop_flags(emitter, guest, new_site(guest));
+      return translate_pop_flags(emitter, guest, new_site(guest, block));
     case Treatment::load_segment:
-      return translate_load_segment(emitter, guest, new_site(guest));
+      return translate_load_segment(emitter, guest, new_site(guest, block));
     case Treatment::sysenter:
     case Treatment::sysexit:
     case Treatment::interrupt_return:
-      return translate_transition(emitter, treatment, new_site(guest));
+      return translate_transition(emitter, treatment, new_site(guest, block));
     case Treatment::push_segment:
       return translate_push_segment(emitter, guest);
     case Treatment::read_tsc:
@@ -147,6 +147,22 @@ void place_links(const Emitter& emitter, TranslationBlock& block) {
 
 }  // namespace
 
+std::vector<BlockTranslator::Step> BlockTranslator::plan(const GuestBlock& guest, ModeKey mode) const {
+  std::vector<Step> steps;
+  bool shadowed = false;  // by STI
+  for (const GuestInstruction& next : guest.instructions) {
+    const bool soft = is_soft(guest.pages[0] + (next.eip & kPageOffsetMask));
+    Treatment treatment = treatment_in(next.insn, mode, soft);
+    // STI's shadow reaches into the next block: VcpuState has to keep it.
+    if (treatment == Treatment::set_if && &next == &guest.instructions.back())
+      treatment = Treatment::interpret;
+    steps.push_back({&next, treatment, soft});
+    if (ends_block(treatment) || shadowed) break;
+    shadowed = treatment == Treatment::set_if;
+  }
+  return steps;
+}
+
 std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& guest, ModeKey mode) {
   auto block = std::make_unique<TranslationBlock>();
   block->eip = guest.eip;
@@ -156,29 +172,30 @@ std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& g
   block->first_byte = guest.eip & kPageOffsetMask;
   block->global = guest.global;
 
+  const std::vector<Step> steps = plan(guest, mode);
+  const auto count = static_cast<unsigned>(steps.size());
+  block->instructions = static_cast<u16>(count);
   Emitter emitter(stubs_, mode, guest.global);
   emitter.begin(cache_.next(), guest.eip);
   emitter.begin_instruction(guest.instructions.front().insn, guest.eip, false);
   emitter.poll(guest.eip);
   const u32 entry_offset = emitter.offset();
-  emit_count(emitter, static_cast<unsigned>(guest.instructions.size()));
+  if (exact_count_)
+    emitter.take_from_budget(guest.eip, count);
+  else
+    emit_count(emitter, count);
 
-  bool ended = false;
-  bool shadowed = false;  // by STI
-  for (const GuestInstruction& next : guest.instructions) {
-    const bool soft = is_soft(guest.pages[0] + (next.eip & kPageOffsetMask));
-    Treatment treatment = treatment_in(next.insn, mode, soft);
-    // STI's shadow reaches into the next block: VcpuState has to keep it.
-    if (treatment == Treatment::set_if && &next == &guest.instructions.back())
-      treatment = Treatment::interpret;
-    emitter.begin_instruction(next.insn, next.eip, soft);
-    translate_one(emitter, next, treatment, *block);
-    block->guest_bytes = static_cast<u16>(next.eip + next.insn.length - guest.eip);
-    ++block->instructions;
-    ended = ends_block(treatment);
-    if (ended || shadowed) break;
-    shadowed = treatment == Treatment::set_if;
+  for (unsigned i = 0; i < count; ++i) {
+    const auto& [next, treatment, soft] = steps[i];
+    emitter.begin_instruction(next->insn, next->eip, soft);
+    const u32 sites_before = block->site_count;
+    translate_one(emitter, *next, treatment, *block);
+    if (block->site_count != sites_before) block->sites.front().unexecuted = static_cast<u8>(count - i);
+    if (exact_count_) block->starts.push_back(static_cast<u16>(next->eip - guest.eip));
+    block->guest_bytes = static_cast<u16>(next->eip + next->insn.length - guest.eip);
   }
+  const bool ended = ends_block(steps.back().treatment);
+  const bool shadowed = count > 1 && steps[count - 2].treatment == Treatment::set_if;
   if (!ended) {
     emitter.restore_flags();
     emitter.jump_to_link(guest.eip + block->guest_bytes, &block->links[0], shadowed);

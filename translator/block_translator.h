@@ -21,8 +21,12 @@ struct TranslationCounters {
 class BlockTranslator {
  public:
   BlockTranslator(CodeCache& cache, const RuntimeStubs& stubs, const Interpreter& interpreter,
-                  Listing& listing)
-      : cache_(cache), stubs_(stubs), interpreter_(interpreter), listing_(listing) {}
+                  Listing& listing, bool exact_count = false)
+      : cache_(cache),
+        stubs_(stubs),
+        interpreter_(interpreter),
+        listing_(listing),
+        exact_count_(exact_count) {}
 
   // What a block takes at most.
   static constexpr u64 kMaxBlockBytes = 32 * 1024;
@@ -39,6 +43,13 @@ class BlockTranslator {
   const TranslationCounters& counters() const { return counters_; }
 
  private:
+  // An instruction of the block-to-be, and what becomes of it.
+  struct Step {
+    const GuestInstruction* guest;
+    Treatment treatment;
+    bool soft;
+  };
+  std::vector<Step> plan(const GuestBlock& guest, ModeKey mode) const;
   void translate_one(Emitter& emitter, const GuestInstruction& guest, Treatment treatment,
                      TranslationBlock& block);
   InterpretSite* new_site(const GuestInstruction& guest, TranslationBlock& block);
@@ -47,6 +58,7 @@ class BlockTranslator {
   const RuntimeStubs& stubs_;
   const Interpreter& interpreter_;
   Listing& listing_;
+  bool exact_count_;
   std::unordered_set<Gpa> soft_sites_;
   TranslationCounters counters_;
   std::vector<u8> buffer_;

@@ -51,7 +51,8 @@ struct BtContext {
   const u8* to_interpreter = nullptr;  // r10d: EIP, r11: the site
   const InterpretSite* light_site = nullptr;
   const u8* continuation = nullptr;
-  u64 executed = 0;  // guest instructions, counted by block, when counting is on
+  u64 executed = 0;  // guest instructions, counted by block
+  i64 budget = 0;    // counted down instead, under exact count (translator/exact_count.h)
   TscScale tsc;      // CpuIo's, as it stands; of use where ModeKey::direct_tsc()
 };
 

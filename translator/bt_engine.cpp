@@ -43,7 +43,7 @@ void BtEngine::restore(const VcpuState& state) {
 }
 
 EngineCapabilities BtEngine::capabilities() const {
-  return {.name = "bt", .virtual_time = false, .exact_debug_registers = true};
+  return {.name = "bt", .virtual_time = true, .exact_debug_registers = true};
 }
 
 void BtEngine::report(StatsSink& sink) const { impl_->dispatcher.report(sink); }

@@ -14,7 +14,7 @@
 namespace ringshift::bt {
 
 // An interrupt controller of one line.
-class LineIo final : public CpuIo {
+class LineIo : public CpuIo {
  public:
   static constexpr u8 kVector = 0x20;
   explicit LineIo(RunControl& control) : control_(control) {}
@@ -36,7 +36,7 @@ class LineIo final : public CpuIo {
   int acknowledged = 0;
   std::optional<TscScale> scale;
 
- private:
+ protected:
   RunControl& control_;
 };
 

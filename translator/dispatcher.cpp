@@ -32,9 +32,10 @@ Dispatcher::Dispatcher(Cpu& cpu, CodeCache cache, BtOptions::Memory memory)
       listing_(cpu.trace),
       jump_table_(kJumpEntries),
       blocks_(cpu.phys, cache_, jump_table_.data()),
-      translator_(cache_, stubs_, interpreter_, listing_),
+      translator_(cache_, stubs_, interpreter_, listing_, cpu.control.exact_count),
       windows_(cpu),
-      modes_(cpu, context_, windows_, memory) {
+      modes_(cpu, context_, windows_, memory),
+      count_(cpu.control, context_) {
   context_.events = &cpu.control.events;
   context_.jump_table = jump_table_.data();
   context_.state = &cpu.state;
@@ -53,11 +54,12 @@ Dispatcher::~Dispatcher() {
 }
 
 Result<void> Dispatcher::prepare() {
-  stubs_ = RS_TRY(emit_runtime_stubs(cache_, {.access = on_access,
-                                              .interpret = on_interpret,
-                                              .chain = on_chain,
-                                              .jump = on_jump,
-                                              .events = on_events}));
+  const Helpers helpers{.access = on_access,
+                        .interpret = on_interpret,
+                        .chain = on_chain,
+                        .jump = on_jump,
+                        .events = on_events};
+  stubs_ = RS_TRY(emit_runtime_stubs(cache_, count_.on() ? counted_helpers() : helpers));
   context_.to_lookup = stubs_.lookup;
   context_.to_dispatcher = stubs_.events;
   context_.to_interpreter = stubs_.interpret;
@@ -72,8 +74,10 @@ ExitReason Dispatcher::run(CpuIo& io) {
   modes_.begin_run();
   load_fpu(context_);
   const u8* const start = dispatch();
+  count_.grant(0);
   if (start != stubs_.leave)
     reinterpret_cast<void (*)(BtContext*, const u8*)>(const_cast<u8*>(stubs_.enter))(&context_, start);
+  count_.collect(0);
   save_fpu(context_);
   reset_host_fpu();
   cpu_.control.retired += std::exchange(context_.executed, 0);
@@ -90,7 +94,7 @@ const u8* Dispatcher::dispatch() {
   dispatched_ = nullptr;
   for (;;) {
     if (cpu_.state.shutdown != 0) return leave(ExitReason::shutdown);
-    if (cpu_.control.events.load(std::memory_order_acquire) != 0 && handle_events())
+    if ((cpu_.control.events.load(std::memory_order_acquire) != 0 || count_.due()) && handle_events())
       return leave(ExitReason::requested);
     if (cpu_.state.halted != 0) return leave(ExitReason::halted);
     const ModeKey mode = modes_.key_now();
@@ -104,7 +108,7 @@ const u8* Dispatcher::dispatch() {
       deliver_fault(cpu_, block.error());
       continue;
     }
-    if (*block == nullptr) {
+    if (*block == nullptr || must_step(**block)) {
       interpret_one(true, false);
       continue;
     }
@@ -116,10 +120,19 @@ const u8* Dispatcher::dispatch() {
   }
 }
 
+bool Dispatcher::must_step(const TranslationBlock& block) const {
+  if (!count_.on()) return false;
+  // A second event may be due after the first instruction that follows the delivery of one; so may the end of
+  // run(), that service() asked for.
+  const u32 events = cpu_.control.events.load(std::memory_order_acquire);
+  const bool waits = (events & kEventExit) != 0 || (events != 0 && interrupts_open(cpu_));
+  return waits || !count_.fits(block.instructions);
+}
+
 bool Dispatcher::handle_events() {
   RunControl& control = cpu_.control;
   const u32 events = control.events.load(std::memory_order_acquire);
-  if ((events & kEventService) != 0) {
+  if ((events & kEventService) != 0 || count_.due()) {
     control.clear_event(kEventService);
     control.retired += std::exchange(context_.executed, 0);
     if (cpu_.user())

@@ -12,6 +12,7 @@
 #include "translator/block_translator.h"
 #include "translator/bt_engine.h"
 #include "translator/descriptor_memo.h"
+#include "translator/exact_count.h"
 #include "translator/host_faults.h"
 #include "translator/mode_switch.h"
 #include "translator/pauses.h"
@@ -39,6 +40,15 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   static const u8* on_jump(BtContext* context, const void*, u32, u32);
   static const u8* on_events(BtContext* context, const void*, u32, u32);
 
+  // The same under exact count: `unexecuted` tells how much of its block the code that called has to go.
+  using Unexecuted = u32 (*)(Dispatcher& d, const void* argument, u32 gva);
+  template <Helper helper, Unexecuted unexecuted>
+  static const u8* counted(BtContext* context, const void* argument, u32 gva, u32 info);
+  static Helpers counted_helpers();
+  static u32 unexecuted_at_head(Dispatcher&, const void*, u32) { return 0; }
+  static u32 unexecuted_at_lookup(Dispatcher& d, const void* retry, u32);
+  static u32 unexecuted_at_site(Dispatcher& d, const void* site, u32 in_r8);
+
   // Where to go on for the state as it is, after whatever is due; RuntimeStubs::leave to end run().
   const u8* dispatch();
   // The block for the current state, translated if need be; null: interpret here. Raises the fetch's fault.
@@ -46,6 +56,8 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   TranslationBlock* translate(const GuestBlock& guest, ModeKey mode);
   // Handles events; true: leave run().
   bool handle_events();
+  // Under exact count: the next instruction must be interpreted, lest something come too late.
+  bool must_step(const TranslationBlock& block) const;
   // Whether an event waits; "look again" alone (kEventInspect after POPF, STI) is looked into here.
   bool something_pending();
   // The interpreter executes one instruction; fpu: it may use x87/SSE state.
@@ -97,6 +109,9 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   std::unordered_map<Gpa, unsigned> window_failures_;  // by instruction
   std::vector<Gpa> becoming_soft_;
   ExitReason exit_reason_ = ExitReason::requested;
+
+  ExactCount count_;
+  u32 going_on_ = 0;  // under exact count: instructions left of the block that a helper returns into
 
   // Count what may change where code addresses lead: of global pages, and of all.
   u64 global_mapping_ = 0;

@@ -11,6 +11,33 @@ namespace {
 constexpr unsigned kMaxFillsInRow = 4;
 }
 
+template <Helper helper, Dispatcher::Unexecuted unexecuted>
+const u8* Dispatcher::counted(BtContext* context, const void* argument, u32 gva, u32 info) {
+  Dispatcher& d = self(context);
+  d.count_.collect(unexecuted(d, argument, gva));
+  d.going_on_ = 0;
+  const u8* const next = helper(context, argument, gva, info);
+  d.count_.grant(d.going_on_);
+  return next;
+}
+
+u32 Dispatcher::unexecuted_at_lookup(Dispatcher& d, const void* retry, u32) {
+  return d.blocks_.containing(static_cast<const u8*>(retry))->instructions_from(d.cpu_.state.eip());
+}
+
+// handle_host_fault, which has no site, leaves it in r8d.
+u32 Dispatcher::unexecuted_at_site(Dispatcher&, const void* site, u32 in_r8) {
+  return site == nullptr ? in_r8 : static_cast<const InterpretSite*>(site)->unexecuted;
+}
+
+Helpers Dispatcher::counted_helpers() {
+  return {.access = counted<on_access, unexecuted_at_lookup>,
+          .interpret = counted<on_interpret, unexecuted_at_site>,
+          .chain = counted<on_chain, unexecuted_at_head>,
+          .jump = counted<on_jump, unexecuted_at_head>,
+          .events = counted<on_events, unexecuted_at_head>};
+}
+
 const u8* Dispatcher::on_access(BtContext* context, const void* retry, u32 gva, u32 info) {
   Dispatcher& d = self(context);
   ++d.counters_.access_exits;
@@ -27,6 +54,7 @@ const u8* Dispatcher::on_access(BtContext* context, const void* retry, u32 gva, 
     const Outcome<const TlbEntry*> filled = fill_tlb(d.cpu_, gva, kind, d.cpu_.user());
     if (filled && *filled != nullptr && d.blocks_.epoch() == epoch) {
       ++d.counters_.access_fills;
+      if (d.count_.on()) d.going_on_ = unexecuted_at_lookup(d, retry, gva);
       return static_cast<const u8*>(retry);
     }
   }
@@ -55,16 +83,23 @@ const u8* Dispatcher::continue_after(InterpretSite& site) {
   const u8* const resume = site.resume;
   const u32 next = site.eip + site.decoded.insn.length;
   const u8 cpl = cpu_.state.cpl;
+  const u32 unexecuted = site.unexecuted - 1u;
   if (site.fpu) save_fpu(context_);
   if (interpreter_.execute_ready(site.decoded) && site.loads_segments) remember_segments(site, cpl);
   if (site.fpu) load_fpu(context_);
   // With nothing pending a shadow (STI, MOV SS) has nothing to hold off.
   VcpuState& state = cpu_.state;
   if (something_pending() || state.halted != 0) return dispatch();
+  // The next instruction may be the first after the deadline, though: then the shadow counts.
+  const bool goes_on = resume != nullptr && state.eip() == next && count_.fits(unexecuted);
+  if (count_.on() && !goes_on && state.interrupt_shadow != 0) return dispatch();
   state.interrupt_shadow = 0;
   if (blocks_.epoch() != epoch) return dispatch();
   const ModeKey mode = modes_.key_now();
-  if (resume != nullptr && state.eip() == next && modes_.is(mode)) return resume;
+  if (goes_on && modes_.is(mode)) {
+    going_on_ = unexecuted;
+    return resume;
+  }
 
   const TranslationBlock* const usual = site.usual;
   if (usual != nullptr && site.usual_epoch == epoch && usual->eip == state.eip() && usual->mode == mode &&
@@ -237,6 +272,7 @@ bool Dispatcher::handle_host_fault(int signal, siginfo_t& info, ucontext_t& cont
   registers[REG_R10] = static_cast<greg_t>(block->eip + mark.guest_offset);
   registers[REG_R9] = AccessInfo::kFpu;
   registers[REG_R11] = 0;  // no InterpretSite
+  registers[REG_R8] = block->instructions_from(block->eip + mark.guest_offset);
   registers[REG_RIP] = reinterpret_cast<greg_t>(stubs_.interpret);
   return true;
 }

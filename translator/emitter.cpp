@@ -3,6 +3,7 @@
 
 #include <Zydis/Zydis.h>
 
+#include <algorithm>
 #include <cstddef>
 
 #include "translator/flag_effects.h"
@@ -353,6 +354,39 @@ void Emitter::leave_if_events(u32 eip) {
   cold_polls_.push_back({pending, eip, true});
 }
 
+void Emitter::take_from_budget(u32 eip, u32 instructions) {
+  const auto budget = [](u32 byte, u32 size) {
+    return context_field(offsetof(BtContext, budget) + byte, size);
+  };
+  const Label enough = assembler_.newLabel();
+  const Label short_of = assembler_.newLabel();
+  assembler_.mov(r8, budget(0, 8));
+  assembler_.lea(r8, ptr(r8, -static_cast<i32>(instructions)));
+  assembler_.mov(budget(0, 8), r8);
+  assembler_.mov(r9, rcx);
+  assembler_.movzx(ecx, budget(7, 1));  // not 0: below zero
+  assembler_.jecxz(rcx, enough);
+  assembler_.mov(rcx, r9);
+  assembler_.jmp(short_of);
+  assembler_.bind(enough);
+  assembler_.mov(rcx, r9);
+  cold_budgets_.push_back({short_of, eip, instructions});
+}
+
+void Emitter::give_back_to_budget(u32 instructions) {
+  const Mem budget = context_field(offsetof(BtContext, budget), 8);
+  assembler_.mov(r8, budget);
+  assembler_.lea(r8, ptr(r8, static_cast<i32>(instructions)));
+  assembler_.mov(budget, r8);
+}
+
+// How many of the block's instructions stand at eip or behind; eip isn't its first.
+u32 Emitter::instructions_from(u32 eip) const {
+  return static_cast<u32>(std::count_if(starts_.begin(), starts_.end(), [&](const InstructionStart& start) {
+    return start.guest_offset != InstructionStart::kCold && start.guest_offset >= eip - block_eip_;
+  }));
+}
+
 // Within a page a link holds as long as its block; between pages only where MOV CR3 changes nothing
 // (design 2.2).
 bool Emitter::linkable(u32 target_eip) const {
@@ -372,7 +406,15 @@ void Emitter::emit_cold() {
   for (const ColdPoll& poll : cold_polls_) {
     assembler_.bind(poll.label);
     if (poll.flags_saved) emit_restore_flags();
+    const bool counts = !cold_budgets_.empty();
+    if (counts && poll.eip != block_eip_) give_back_to_budget(instructions_from(poll.eip));
     assembler_.mov(r10d, poll.eip);
+    jump_to(stubs_.events);
+  }
+  for (const ColdBudget& cold : cold_budgets_) {
+    assembler_.bind(cold.label);
+    give_back_to_budget(cold.instructions);
+    assembler_.mov(r10d, cold.eip);
     jump_to(stubs_.events);
   }
   for (PendingLink& link : links_) {

@@ -128,6 +128,8 @@ class Emitter {
   void poll(u32 eip);
   // The same within a block, with the flags in r12: something may be deliverable now, before eip.
   void leave_if_events(u32 eip);
+  // Takes the block's instructions from BtContext::budget, or leaves if it has fewer; keeps the flags.
+  void take_from_budget(u32 eip, u32 instructions);
 
   const std::vector<InstructionMark>& marks() const { return marks_; }
   // Where each guest instruction's code begins, for the listing.
@@ -148,7 +150,14 @@ class Emitter {
     u32 eip;
     bool flags_saved;
   };
+  struct ColdBudget {
+    asmjit::Label label;
+    u32 eip;
+    u32 instructions;
+  };
   void emit_cold();
+  void give_back_to_budget(u32 instructions);
+  u32 instructions_from(u32 eip) const;
   // r8d holds a linear address: makes [r9 + r8] its host address, or goes the slow way.
   void lookup(Access access, u32 size);
   bool folds(const Instruction& insn) const;
@@ -177,6 +186,7 @@ class Emitter {
   asmjit::Label retry_;
   std::vector<ColdSite> cold_;
   std::vector<ColdPoll> cold_polls_;
+  std::vector<ColdBudget> cold_budgets_;
   std::vector<PendingLink> links_;
   std::vector<std::pair<InterpretSite*, u32>> interpret_sites_;
   std::vector<InstructionMark> marks_;

@@ -44,6 +44,7 @@ const u8* light_load_segment(BtContext* context, const InterpretSite* site, u32 
   const ModeKey before = context->modes->mode();
   const ModeKey mode = before.with_shape(segment, entry->shape);
   if (mode == before && site->resume != nullptr) return site->resume;
+  context->budget += site->unexecuted - 1;  // the block isn't gone on with (translator/exact_count.h)
   state.rip = static_cast<u32>(state.rip + site->decoded.insn.length);
   return go_on(*context, mode);
 }

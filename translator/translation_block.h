@@ -1,6 +1,7 @@
 // TranslationBlock: one piece of translated guest code, its links to others and its map back to the guest.
 #pragma once
 
+#include <algorithm>
 #include <forward_list>
 #include <vector>
 
@@ -45,6 +46,7 @@ struct InterpretSite {
   u32 eip = 0;
   bool loads_segments = false;  // by descriptors that DescriptorMemo may keep
   bool fpu = false;             // it may use x87, MMX or SSE state
+  u8 unexecuted = 0;            // instructions from it to the end of its block
   const u8* resume = nullptr;   // the code of the instruction that follows; null: it ends the block
   // What followed last time when that was elsewhere; valid while the epochs are the same.
   const TranslationBlock* usual = nullptr;
@@ -74,6 +76,7 @@ struct TranslationBlock : BucketHook, PageHook, SecondPageHook {
   Link links[2];
   Link* incoming = nullptr;
   std::vector<InstructionMark> marks;
+  std::vector<u16> starts;                 // of its instructions, in guest bytes; under exact count only
   std::forward_list<InterpretSite> sites;  // the code holds their addresses
   u32 site_count = 0;
 
@@ -81,7 +84,12 @@ struct TranslationBlock : BucketHook, PageHook, SecondPageHook {
   u64 side_bytes() const {
     constexpr u64 kAllocations = 64;  // what the allocator adds
     return sizeof(TranslationBlock) + marks.capacity() * sizeof(InstructionMark) +
-           site_count * (sizeof(InterpretSite) + 16) + kAllocations;
+           starts.capacity() * sizeof(u16) + site_count * (sizeof(InterpretSite) + 16) + kAllocations;
+  }
+  // Instructions from the one at eip on; under exact count.
+  u32 instructions_from(u32 at) const {
+    const auto found = std::lower_bound(starts.begin(), starts.end(), at - eip);
+    return static_cast<u32>(starts.end() - found);
   }
   bool one_page() const { return pages[1] == kNoPage; }
 };
