@@ -119,6 +119,16 @@ class ExactCountTest : public BtFixture {
       as.rep().stosd();
       as.pushfd();
       as.popfd();
+      as.cli();
+      as.pushfd();
+      as.or_(dword_ptr(esp), kFlagIf);
+      as.mov(eax, 2);
+      as.out(0x40, al);
+      as.nop();
+      as.nop();
+      as.nop();
+      as.popfd();  // the alarm is due meanwhile: in the middle of a block
+      as.nop();
       as.inc(byte_ptr(patched, 1));
       as.bind(patched);
       as.mov(dl, 0);
