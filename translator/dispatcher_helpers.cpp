@@ -90,9 +90,9 @@ const u8* Dispatcher::continue_after(InterpretSite& site) {
   // With nothing pending a shadow (STI, MOV SS) has nothing to hold off.
   VcpuState& state = cpu_.state;
   if (something_pending() || state.halted != 0) return dispatch();
-  // The next instruction may be the first after the deadline, though: then the shadow counts.
+  // But the deadline may be right behind the block: then the shadow counts.
   const bool goes_on = resume != nullptr && state.eip() == next && count_.fits(unexecuted);
-  if (count_.on() && !goes_on && state.interrupt_shadow != 0) return dispatch();
+  if (count_.on() && state.interrupt_shadow != 0 && (!goes_on || unexecuted == 0)) return dispatch();
   state.interrupt_shadow = 0;
   if (blocks_.epoch() != epoch) return dispatch();
   const ModeKey mode = modes_.key_now();

@@ -1,9 +1,9 @@
 // ExactCount: instructions counted exactly while translated code runs, for virtual time (-icount).
 //
 // Translated code is given a budget: the instructions up to RunControl::deadline. Each block's head takes its
-// own from it, and leaves for the dispatcher if they are more than what is left; the dispatcher then interprets
-// up to the deadline. So retired is exact at the head of a block; in its middle, where a helper is called, it
-// is too once the instructions that the block has not executed yet are given back.
+// own from it, and leaves for the dispatcher if they are more than what is left; the dispatcher then
+// interprets up to the deadline. So retired is exact at the head of a block; in its middle, where a helper is
+// called, it is too once the instructions that the block has not executed yet are given back.
 #pragma once
 
 #include <algorithm>

@@ -67,8 +67,8 @@ class ExactCountTest : public BtFixture {
     u32 gpr[8];
   };
 
-  // A loop of what counts in its own way: callouts in the middle of blocks, faults, REP, CLI and STI, an alarm
-  // that is due before its block ends, code that is rewritten.
+  // A loop of what counts in its own way: callouts in the middle of blocks, faults, REP, CLI and STI, an
+  // alarm that is due before its block ends, code that is rewritten.
   void write_guest() {
     assemble(kStubs + 0x20, [](Asm& as) { as.jmp(kStubs + 0x200); });
     assemble(kStubs + 0x200, [](Asm& as) {
@@ -177,6 +177,37 @@ TEST_F(ExactCountTest, DevicesAndInterruptsSeeTheInterpretersCount) {
         EXPECT_GE(count("bt: blocks translated"), 10u);
         engine_.reset();
       }
+    }
+  }
+}
+
+// MOV SS ends its block, and the deadline comes right behind it: the interrupt waits for one more
+// instruction.
+TEST_F(ExactCountTest, AShadowAtTheDeadlineHolds) {
+  control_.exact_count = true;
+  constexpr u32 kMovSs = kCode + kPageSize - 2;
+  write_code(kMovSs - 1,
+             {0x90, 0x8e, 0xd0, 0x40, 0x40, 0xfa, 0xf4});  // NOP; MOV SS, AX; INC EAX twice; CLI; HLT
+  for (const u64 deadline : {1u, 2u, 3u, 4u}) {
+    std::vector<std::string> wanted;
+    for (const bool translate : {false, true}) {
+      std::unique_ptr<ExecutionEngine> engine = std::make_unique<Interpreter>(cpu_);
+      if (translate) engine = BtEngine::create(cpu_, {}).value();
+      cpu_.state = start_;
+      cpu_.state.rip = kMovSs - 1;
+      cpu_.state.rflags |= kFlagIf;
+      cpu_.state.set_reg32(kEax, 0x10);
+      cpu_.flush_all();
+      control_.retired = 0;
+      control_.events = 0;
+      CountingBoard board(cpu_, deadline);
+      EXPECT_EQ(engine->run(board), ExitReason::halted);
+      if (!translate) wanted = board.log;
+      EXPECT_EQ(board.log, wanted);
+    }
+    ASSERT_GE(wanted.size(), 2u);
+    if (deadline == 2) {
+      EXPECT_EQ(wanted[1], fmt::format("3: interrupt at {:x}", kMovSs + 3));
     }
   }
 }
