@@ -1,4 +1,5 @@
-// CpuFeature: the features that the CPU model itself must ask for; each is a bit of CPUID (SDM vol. 2A CPUID).
+// CpuFeature: the features that the CPU model itself must ask for; each is a bit of CPUID (SDM vol. 2A
+// CPUID).
 #pragma once
 
 #include "base/types.h"

@@ -5,8 +5,8 @@
 
 namespace ringshift {
 
-// Guest instructions of these run on the host's own units, in translated code and in the interpreter alike; all
-// other features are the model's own work, or part of every x86-64 CPU.
+// Guest instructions of these run on the host's own units, in translated code and in the interpreter alike;
+// all other features are the model's own work, or part of every x86-64 CPU.
 class HostFeatures {
  public:
   // Asks CPUID, which traps to a hypervisor where the host is a guest itself (3.5 us): once for each machine.

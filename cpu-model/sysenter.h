@@ -31,7 +31,8 @@ inline Outcome<> sysenter(Cpu& cpu) {
   cpu.state.rflags &= ~u64{kFlagVm | kFlagIf};
   cpu.state.segment(Seg::ss) = detail::flat_segment(selector + 8, detail::kAccessedData, 0);
   cpu.state.set_reg32(kEsp, static_cast<u32>(cpu.state.sysenter_esp));
-  commit_code(cpu, detail::flat_segment(selector, detail::kAccessedCode, 0), static_cast<u32>(cpu.state.sysenter_eip));
+  commit_code(cpu, detail::flat_segment(selector, detail::kAccessedCode, 0),
+              static_cast<u32>(cpu.state.sysenter_eip));
   return {};
 }
 
@@ -40,7 +41,8 @@ inline Outcome<> sysexit(Cpu& cpu) {
   if (cpu.state.cpl != 0) return raise(Fault::gp());
   cpu.state.segment(Seg::ss) = detail::flat_segment((selector + 24) | 3, detail::kAccessedData, 3);
   cpu.state.set_reg32(kEsp, cpu.state.reg32(kEcx));
-  commit_code(cpu, detail::flat_segment((selector + 16) | 3, detail::kAccessedCode, 3), cpu.state.reg32(kEdx));
+  commit_code(cpu, detail::flat_segment((selector + 16) | 3, detail::kAccessedCode, 3),
+              cpu.state.reg32(kEdx));
   return {};
 }
 

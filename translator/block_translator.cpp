@@ -125,13 +125,6 @@ void BlockTranslator::translate_one(Emitter& emitter, const GuestInstruction& gu
 
 namespace {
 
-void emit_count(Emitter& emitter, unsigned instructions) {
-  const Mem executed = ptr(r15, static_cast<i32>(offsetof(BtContext, executed)), 8);
-  emitter.as().mov(r8, executed);
-  emitter.as().lea(r8, ptr(r8, static_cast<i32>(instructions)));
-  emitter.as().mov(executed, r8);
-}
-
 // Tells the links where they stand in the finished code.
 void place_links(const Emitter& emitter, TranslationBlock& block) {
   for (const Emitter::PendingLink& pending : emitter.pending_links()) {
@@ -175,6 +168,7 @@ std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& g
   const std::vector<Step> steps = plan(guest, mode);
   const auto count = static_cast<unsigned>(steps.size());
   block->instructions = static_cast<u16>(count);
+  const unsigned rounds = rounds_of(guest, steps);
   Emitter emitter(stubs_, mode, guest.global);
   emitter.begin(cache_.next(), guest.eip);
   emitter.begin_instruction(guest.instructions.front().insn, guest.eip, false);
@@ -183,11 +177,14 @@ std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& g
   if (exact_count_)
     emitter.take_from_budget(guest.eip, count);
   else
-    emit_count(emitter, count);
+    emitter.count_executed(static_cast<i32>(count * rounds));
 
+  const asmjit::Label out = emitter.as().newLabel();
+  emit_first_rounds(emitter, steps, rounds, out, *block);
   for (unsigned i = 0; i < count; ++i) {
     const auto& [next, treatment, soft] = steps[i];
     emitter.begin_instruction(next->insn, next->eip, soft);
+    if (rounds > 1 && i + 1 == count) emitter.bind_loop_exit(out);
     const u32 sites_before = block->site_count;
     translate_one(emitter, *next, treatment, *block);
     if (block->site_count != sites_before) block->sites.front().unexecuted = static_cast<u8>(count - i);

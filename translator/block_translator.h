@@ -50,6 +50,12 @@ class BlockTranslator {
     bool soft;
   };
   std::vector<Step> plan(const GuestBlock& guest, ModeKey mode) const;
+  // --- blocks that branch back to their own start (tight_loop.cpp)
+  // How many times over the block is to be emitted; 1 for most.
+  unsigned rounds_of(const GuestBlock& guest, const std::vector<Step>& steps) const;
+  // All rounds but the last. Their ways out of the loop lead to `out`, which the last one's branch binds.
+  void emit_first_rounds(Emitter& emitter, const std::vector<Step>& steps, unsigned rounds, asmjit::Label out,
+                         TranslationBlock& block);
   void translate_one(Emitter& emitter, const GuestInstruction& guest, Treatment treatment,
                      TranslationBlock& block);
   InterpretSite* new_site(const GuestInstruction& guest, TranslationBlock& block);

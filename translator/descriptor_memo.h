@@ -29,8 +29,7 @@ class DescriptorMemo {
   // `cpl`: when the load began. Null: not known.
   const Entry* find(Use use, u16 selector, u64 raw, u8 cpl) const {
     const Entry& entry = entries_[index(use, selector)];
-    const bool same =
-        entry.raw == raw && entry.selector == selector && entry.cpl == cpl && entry.use == use;
+    const bool same = entry.raw == raw && entry.selector == selector && entry.cpl == cpl && entry.use == use;
     return same ? &entry : nullptr;
   }
   void remember(Use use, u16 selector, u64 raw, u8 cpl, const SegmentRegister& value) {

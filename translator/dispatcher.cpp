@@ -15,7 +15,6 @@ namespace ringshift::bt {
 
 namespace {
 
-
 u32 read_mxcsr() {
   u32 value;
   asm volatile("stmxcsr %0" : "=m"(value));

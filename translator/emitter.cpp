@@ -295,6 +295,21 @@ void Emitter::jump_if_to_link(unsigned condition, u32 target_eip, Link* link) {
   assembler_.db(0x0f);
   assembler_.db(static_cast<u8>(0x80 | condition));
   add_link(target_eip, link, false);
+  if (loop_exit_.isValid()) assembler_.bind(loop_exit_);
+}
+
+void Emitter::count_executed(i32 instructions) {
+  const Mem executed = context_field(offsetof(BtContext, executed), 8);
+  assembler_.mov(r8, executed);
+  assembler_.lea(r8, ptr(r8, instructions));
+  assembler_.mov(executed, r8);
+}
+
+void Emitter::leave_loop_if(unsigned condition, unsigned unexecuted, Label out) {
+  restore_flags();
+  const Label leave = assembler_.newLabel();
+  assembler_.j(static_cast<CondCode>(condition), leave);
+  cold_loop_exits_.push_back({leave, out, unexecuted});
 }
 
 void Emitter::bind_to_link(Label label, u32 target_eip, Link* link) {
@@ -416,6 +431,11 @@ void Emitter::emit_cold() {
     give_back_to_budget(cold.instructions);
     assembler_.mov(r10d, cold.eip);
     jump_to(stubs_.events);
+  }
+  for (const ColdLoopExit& exit : cold_loop_exits_) {
+    assembler_.bind(exit.label);
+    count_executed(-static_cast<i32>(exit.unexecuted));
+    assembler_.jmp(exit.out);
   }
   for (PendingLink& link : links_) {
     link.stub_offset = offset();

@@ -122,6 +122,12 @@ class Emitter {
   // The same in a branch that the hot path jumps around; it goes on where resume_here() is called.
   void interpret_aside(InterpretSite* site);
   void resume_here(InterpretSite* site) { interpret_sites_.emplace_back(site, offset()); }
+  // Counts instructions in BtContext::executed; keeps the flags.
+  void count_executed(i32 instructions);
+  // On a condition code, out of a loop's block by `out`, before `unexecuted` instructions that were counted.
+  void leave_loop_if(unsigned condition, unsigned unexecuted, asmjit::Label out);
+  // `out` is where the next jump_if_to_link() doesn't branch.
+  void bind_loop_exit(asmjit::Label out) { loop_exit_ = out; }
   // The sites, and where they go on, by offset.
   const std::vector<std::pair<InterpretSite*, u32>>& interpret_sites() const { return interpret_sites_; }
   // Polls events at the block's start; keeps the flags.
@@ -155,6 +161,11 @@ class Emitter {
     u32 eip;
     u32 instructions;
   };
+  struct ColdLoopExit {
+    asmjit::Label label;
+    asmjit::Label out;
+    u32 unexecuted;
+  };
   void emit_cold();
   void give_back_to_budget(u32 instructions);
   u32 instructions_from(u32 eip) const;
@@ -187,7 +198,9 @@ class Emitter {
   std::vector<ColdSite> cold_;
   std::vector<ColdPoll> cold_polls_;
   std::vector<ColdBudget> cold_budgets_;
+  std::vector<ColdLoopExit> cold_loop_exits_;
   std::vector<PendingLink> links_;
+  asmjit::Label loop_exit_;
   std::vector<std::pair<InterpretSite*, u32>> interpret_sites_;
   std::vector<InstructionMark> marks_;
   std::vector<InstructionStart> starts_;

@@ -12,8 +12,8 @@ namespace {
 
 using Use = DescriptorMemo::Use;
 
-// State is as the instruction leaves it, RIP included. In a mode that was entered before, the jump table knows
-// the block; else, or when something is pending, the dispatcher finds out.
+// State is as the instruction leaves it, RIP included. In a mode that was entered before, the jump table
+// knows the block; else, or when something is pending, the dispatcher finds out.
 const u8* go_on(BtContext& context, ModeKey mode) {
   const bool pending = context.events->load(std::memory_order_acquire) != 0;
   if (pending || !mode.translatable() || !context.modes->enter_again(mode)) return context.to_dispatcher;
@@ -75,8 +75,8 @@ const ReturnFrame* return_frame(const Cpu& cpu) {
   const TlbEntry& page = cpu.tlb.entry(esp, cpu.user());
   const bool flat = ss.base == 0 && ss.limit == 0xffffffff && ss.usable() &&
                     (ss.attributes & (kSegBig | kSegCode | kSegExpandDown)) == kSegBig;
-  const bool plain = page.read_tag == (esp & ~kPageOffsetMask) &&
-                     (esp & kPageOffsetMask) <= kPageSize - sizeof(ReturnFrame);
+  const bool plain =
+      page.read_tag == (esp & ~kPageOffsetMask) && (esp & kPageOffsetMask) <= kPageSize - sizeof(ReturnFrame);
   return flat && plain ? reinterpret_cast<const ReturnFrame*>(page.addend + esp) : nullptr;
 }
 
@@ -93,10 +93,10 @@ const u8* light_iret(BtContext* context, const InterpretSite*, u32, u32) {
   Cpu& cpu = *context->cpu;
   VcpuState& state = cpu.state;
   constexpr u32 kChanged = kArithmeticFlags | kFlagIf;
-  constexpr u32 kKept = kFlagTf | kFlagDf | kFlagIopl | kFlagNt | kFlagRf | kFlagVm | kFlagAc | kFlagVif |
-                        kFlagVip | kFlagId;
-  const bool usual = plain_protected(state) && state.cpl == 0 && (state.rflags & kFlagNt) == 0 &&
-                     state.nmi_masked == 0;
+  constexpr u32 kKept =
+      kFlagTf | kFlagDf | kFlagIopl | kFlagNt | kFlagRf | kFlagVm | kFlagAc | kFlagVif | kFlagVip | kFlagId;
+  const bool usual =
+      plain_protected(state) && state.cpl == 0 && (state.rflags & kFlagNt) == 0 && state.nmi_masked == 0;
   const ReturnFrame* const stack = usual ? return_frame(cpu) : nullptr;
   if (stack == nullptr) return context->to_interpreter;
   const ReturnFrame frame = *stack;

@@ -10,8 +10,8 @@
 
 namespace ringshift::bt {
 
-// General registers, EIP (the instruction's) and flags are in VcpuState. Returns where to go on; the stub puts
-// the new EIP into r8d and r10d and the site into r11 for it.
+// General registers, EIP (the instruction's) and flags are in VcpuState. Returns where to go on; the stub
+// puts the new EIP into r8d and r10d and the site into r11 for it.
 using LightHelper = const u8* (*)(BtContext* context, const InterpretSite* site, u32 value, u32 info);
 
 // MOV and POP to ES, DS, FS, GS. value: the selector; info: Seg, and kLightPop.

@@ -25,8 +25,8 @@ class ModeSwitch {
   ModeKey with_policy(ModeKey key) const {
     const bool tsc_allowed = key.cpl() == 0 || (cpu_.state.cr4 & kCr4Tsd) == 0;
     if (tsc_is_hosts_ && tsc_allowed) key = key.with_direct_tsc();
-    const bool lookups = memory_ == BtOptions::Memory::soft ||
-                         (memory_ == BtOptions::Memory::automatic && key.user() && key.paging() && !user_hot_);
+    const bool lookups = memory_ == BtOptions::Memory::soft || (memory_ == BtOptions::Memory::automatic &&
+                                                                key.user() && key.paging() && !user_hot_);
     return lookups ? key : key.with_window();
   }
   // Policy: whether user code of this address space is worth a window; whether RDTSC may be the host's.
