@@ -38,7 +38,7 @@ void test_limits() {
   g_data[0x10] = 0x5a;
   u8 value;
   asm volatile("movl %1, %%fs\n movb %%fs:0x10, %0\n movl %2, %%fs"
-               : "=q"(value)
+               : "=&q"(value)
                : "r"(u32{kA}), "r"(u32{kKernelData}));
   check_equal(value, 0x5a, "base is added");
   slot(kA) = make_descriptor(base(), 0, 0x93, 0xc);  // one page, granular
@@ -189,7 +189,7 @@ void test_ldt() {
   g_data[4] = 0x77;
   u8 value;
   asm volatile("movl %1, %%fs\n movb %%fs:4, %0\n movl %2, %%fs"
-               : "=q"(value)
+               : "=&q"(value)
                : "r"(0xc), "r"(u32{kKernelData}));
   check_equal(value, 0x77, "a segment of the LDT");
   check_caught(run(load_fs, 0x24), 13, 0x24, load_fs_at, "#GP: past the LDT");

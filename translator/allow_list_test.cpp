@@ -70,7 +70,7 @@ constexpr ZydisMnemonic kVectorDenied[] = {
 // Says what is wrong with emitted code; "" if nothing is.
 class HostCheck {
  public:
-  HostCheck(const CodeCache& cache, const RuntimeStubs& stubs) : cache_(cache), stubs_(stubs) {
+  explicit HostCheck(const RuntimeStubs& stubs) : stubs_(stubs) {
     ZydisDecoderInit(&decoder_, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
     for (const ZydisMnemonic m : kGeneral) general_.set(m);
     for (const ZydisMnemonic m : kBranches) branch_.set(m);
@@ -222,7 +222,6 @@ class HostCheck {
     return plain(ZYDIS_REGISTER_R9, ZYDIS_REGISTER_R8) && at == 0 ? "" : "an address of the guest's choice";
   }
 
-  const CodeCache& cache_;
   const RuntimeStubs& stubs_;
   ZydisDecoder decoder_;
   std::bitset<ZYDIS_MNEMONIC_MAX_VALUE + 1> general_, branch_, string_, denied_;
@@ -245,7 +244,7 @@ class AllowList : public BtFixture {
       emit_runtime_stubs(cache_, {no_helper, no_helper, no_helper, no_helper, no_helper}).value();
   Listing listing_{tracer_};
   BlockTranslator translator_{cache_, stubs_, interpreter_, listing_};
-  HostCheck host_{cache_, stubs_};
+  HostCheck host_{stubs_};
   u64 checked_ = 0;
   unsigned wrong_ = 0;
 
