@@ -17,7 +17,7 @@ constexpr unsigned kGuestXmm = 8;
 
 class StubWriter {
  public:
-  StubWriter(CodeCache& cache) : base_(cache.next()) {
+  explicit StubWriter(CodeCache& cache) : base_(cache.next()) {
     code_.init(Environment::host(), reinterpret_cast<u64>(base_));
     code_.attach(&a_);
   }
