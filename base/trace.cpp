@@ -50,13 +50,20 @@ Result<void> Tracer::open(const char* path) {
   return {};
 }
 
+void Tracer::Closer::operator()(std::FILE* file) const {
+  if (std::fclose(file) != 0)
+    fmt::print(stderr, "ringshift: writing the trace failed ({}); its end is lost\n", std::strerror(errno));
+}
+
 void Tracer::put(std::string_view text) {
   if (mask_ == 0) return;
   std::FILE* out = file_ ? file_.get() : stderr;
   if (std::fwrite(text.data(), 1, text.size(), out) == text.size()) return;
+  const int error = errno;
   mask_ = 0;
+  if (file_) std::fclose(file_.release());  // what is buffered can't be written either
   fmt::print(stderr, "ringshift: writing the trace failed ({}); tracing is off from here on\n",
-             std::strerror(errno));
+             std::strerror(error));
 }
 
 }  // namespace ringshift

@@ -46,7 +46,7 @@ class Tracer {
 
  private:
   struct Closer {
-    void operator()(std::FILE* file) const { std::fclose(file); }
+    void operator()(std::FILE* file) const;  // says so if the end can't be written
   };
   u32 mask_ = 0;
   std::unique_ptr<std::FILE, Closer> file_;

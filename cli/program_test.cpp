@@ -183,6 +183,21 @@ TEST_F(ProgramTest, TerminalIsRestoredAtATripleFaultAndACrash) {
   }
 }
 
+TEST_F(ProgramTest, SignalsAtAnyTimeEndItAndRestoreTheTerminal) {
+  const std::string guest = kernel(echo_guest());
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) {
+    for (const int delay_ms : {0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30}) {
+      Program program({"-kernel", guest, "-engine", "bt"}, true);
+      const termios before = program.mode();
+      std::this_thread::sleep_for(std::chrono::milliseconds(delay_ms));
+      program.signal(number);
+      EXPECT_EQ(program.wait(), 128 + number) << delay_ms << " ms";
+      EXPECT_EQ(program.mode().c_lflag, before.c_lflag) << delay_ms << " ms";
+      EXPECT_EQ(program.mode().c_iflag, before.c_iflag) << delay_ms << " ms";
+    }
+  }
+}
+
 TEST_F(ProgramTest, SuspendAndContinue) {
   Program program({"-kernel", kernel(echo_guest())}, true);
   ASSERT_TRUE(program.expect("ready"));
@@ -240,8 +255,19 @@ TEST_F(ProgramTest, NoOutputIsLost) {
 TEST_F(ProgramTest, FullDisks) {
   const std::string guest = kernel(then_exit(print_code("text"), 0));
   EXPECT_EQ(status_of({"-kernel", guest, "-device", kDebugExit, "-d", "io", "-D", "/dev/full"}), 1);
+  EXPECT_NE(output_.find("writing the trace failed"), std::string::npos) << output_;
+  // More than stdio buffers, and a signal's way out.
+  const std::string floods = directory_.write("floods", multiboot_kernel({0xe6, 0xe9, 0xeb, 0xfc}));
+  EXPECT_EQ(status_of({"-kernel", floods, "-d", "io", "-D", "/dev/full", "-timeout", "0.2"}), 124);
+  EXPECT_NE(output_.find("tracing is off"), std::string::npos) << output_;
+  EXPECT_EQ(output_.find("its end is lost"), std::string::npos) << "said once";
   EXPECT_EQ(status_of({"-kernel", guest, "-device", kDebugExit, "-debugcon", "/dev/full"}), 1);
   EXPECT_NE(output_.find("/dev/full"), std::string::npos) << output_;
+  EXPECT_EQ(
+      status_of({"-kernel", guest, "-device", kDebugExit, "-debugcon", "stdio", "-serial", "file:/dev/full"}),
+      1);
+  EXPECT_EQ(status_of({"-kernel", guest, "-device", kDebugExit, "-stats", "json:/dev/full"}), 1);
+  EXPECT_NE(output_.find("cannot write -stats"), std::string::npos) << output_;
   EXPECT_EQ(status_of({"-kernel", guest, "-device", kDebugExit, "-D", "/nonexistent/log"}), 2);
   EXPECT_EQ(status_of({"-kernel", guest, "-serial", "file:/nonexistent/log"}), 2);
 }

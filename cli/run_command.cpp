@@ -117,7 +117,8 @@ int status_of(const RunOutcome& outcome, int stop_status) {
 
 // Ends as a program does that the signal killed, now that everything is put in order.
 [[noreturn]] void die_of(int signal) {
-  std::fflush(nullptr);
+  if (std::fflush(nullptr) != 0)
+    fmt::print(stderr, "ringshift: output to a file is lost: {}\n", std::strerror(errno));
   ::signal(signal, SIG_DFL);
   sigset_t set;
   sigemptyset(&set);

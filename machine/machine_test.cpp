@@ -6,6 +6,7 @@
 #include <chrono>
 #include <thread>
 
+#include "machine/host_memory.h"
 #include "machine/monitor.h"
 #include "machine/stats_report.h"
 #include "machine/test_guest.h"
@@ -237,6 +238,14 @@ TEST_F(MachineTest, PortsOfDebugExitMayNotOverlap) {
   const TestMachine guest = make(kHalt, config);
   EXPECT_EQ(guest.machine, nullptr);
   EXPECT_FALSE(guest.error.empty());
+}
+
+TEST(HostMemory, MoreThanTheHostHasIsAUsageError) {
+  EXPECT_TRUE(check_host_memory(u64{1} << 20));
+  const auto refused = check_host_memory(u64{1} << 50);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::usage);
+  EXPECT_NE(refused.error().message.find("smaller -m"), std::string::npos);
 }
 
 TEST_F(MachineTest, UnknownCpuIsAnError) {
