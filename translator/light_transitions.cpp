@@ -32,7 +32,8 @@ const DescriptorMemo::Entry* known_segment(BtContext& context, Use use, u16 sele
 
 }  // namespace
 
-const u8* light_load_segment(BtContext* context, const InterpretSite* site, u32 selector, u32 info) {
+[[gnu::flatten]] const u8* light_load_segment(BtContext* context, const InterpretSite* site, u32 selector,
+                                              u32 info) {
   VcpuState& state = *context->state;
   if (!plain_protected(state)) return context->to_interpreter;
   const DescriptorMemo::Entry* const entry =
@@ -49,13 +50,13 @@ const u8* light_load_segment(BtContext* context, const InterpretSite* site, u32 
   return go_on(*context, mode);
 }
 
-const u8* light_sysenter(BtContext* context, const InterpretSite*, u32, u32) {
+[[gnu::flatten]] const u8* light_sysenter(BtContext* context, const InterpretSite*, u32, u32) {
   Cpu& cpu = *context->cpu;
   if (!plain_protected(cpu.state) || !sysenter(cpu)) return context->to_interpreter;
   return go_on(*context, context->modes->key_now());
 }
 
-const u8* light_sysexit(BtContext* context, const InterpretSite*, u32, u32) {
+[[gnu::flatten]] const u8* light_sysexit(BtContext* context, const InterpretSite*, u32, u32) {
   Cpu& cpu = *context->cpu;
   if (!plain_protected(cpu.state) || !sysexit(cpu)) return context->to_interpreter;
   return go_on(*context, context->modes->key_now());
@@ -89,7 +90,7 @@ bool keeps_data_segments(const VcpuState& state) {
 }  // namespace
 
 // IRETD from CPL 0 that changes IF and the arithmetic flags at most, to CPL 0 or 3 (SDM vol. 2A IRET).
-const u8* light_iret(BtContext* context, const InterpretSite*, u32, u32) {
+[[gnu::flatten]] const u8* light_iret(BtContext* context, const InterpretSite*, u32, u32) {
   Cpu& cpu = *context->cpu;
   VcpuState& state = cpu.state;
   constexpr u32 kChanged = kArithmeticFlags | kFlagIf;
