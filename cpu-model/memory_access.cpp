@@ -111,6 +111,7 @@ void write_physical(Cpu& cpu, Gpa gpa, const u8* data, u32 length) {
   const PageFlags flags = cpu.phys.flags(gpa);
   switch (static_cast<PageKind>(flags & kPageKindMask)) {
     case PageKind::ram:
+      if ((flags & kAttrDirtyLog) != 0) cpu.phys.note_write_ahead(gpa, length);
       std::memcpy(cpu.phys.host(gpa), data, length);
       if ((flags & kWriteAttributes) != 0) cpu.phys.note_write(gpa, length);
       break;

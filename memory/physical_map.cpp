@@ -54,6 +54,11 @@ void PhysicalMap::remove_listener(PhysicalMapListener* listener) {
   std::erase_if(listeners_, [&](const Entry& entry) { return entry.listener == listener; });
 }
 
+void PhysicalMap::note_write_ahead(Gpa gpa, u32 length) {
+  for (const Entry& entry : listeners_)
+    if ((entry.attributes & kAttrDirtyLog) != 0) entry.listener->before_write(gpa, length);
+}
+
 void PhysicalMap::note_write(Gpa gpa, u32 length) {
   const PageFlags page = flags(gpa);
   for (const Entry& entry : listeners_)
@@ -75,6 +80,7 @@ bool PhysicalMap::write(Gpa gpa, const void* data, u64 length) {
     if ((flags(at) & kWriteAttributes) != 0) note_write(at, static_cast<u32>(end - at));
     at = end;
   }
+  for (const Entry& entry : listeners_) entry.listener->on_device_write(gpa, length);
   return true;
 }
 

@@ -39,8 +39,12 @@ class PhysicalMapListener {
  public:
   // [gpa, gpa + length), within one page, was written and the page has some of this listener's attributes.
   virtual void on_write(Gpa gpa, u32 length) = 0;
+  // The same bytes, before they are; only for pages with kAttrDirtyLog, and not for A and D bits.
+  virtual void before_write(Gpa, u32) {}
   // The kind or attributes of a page changed: cached fast-path translations to it must go.
   virtual void on_page_changed(Gpa page) = 0;
+  // [gpa, gpa + length) of RAM was written by PhysicalMap::write: a device or a loader.
+  virtual void on_device_write(Gpa, u64) {}
 
  protected:
   ~PhysicalMapListener() = default;
@@ -68,6 +72,8 @@ class PhysicalMap {
   // The listener hears on_write for pages that have any bit of `attributes` (0: never), and all page changes.
   void add_listener(PhysicalMapListener* listener, PageFlags attributes);
   void remove_listener(PhysicalMapListener* listener);
+  // Before a write to RAM whose page has kAttrDirtyLog; within one page.
+  void note_write_ahead(Gpa gpa, u32 length);
   // After a write to RAM whose page has write attributes; within one page.
   void note_write(Gpa gpa, u32 length);
 
