@@ -27,6 +27,8 @@ class MmuObserver {
   virtual void on_flush_all() = 0;            // CR0.PG/WP, CR4.PSE/PAE/PGE, A20, EFER.NXE, physical map
   virtual void on_flush_address_space() = 0;  // MOV CR3: all but global pages
   virtual void on_flush_page(Gva gva) = 0;    // INVLPG
+  // A walk has set A or D in the paging entry at this address.
+  virtual void on_entry_marked(Gpa) {}
 
  protected:
   ~MmuObserver() = default;
@@ -63,6 +65,8 @@ struct Cpu final : PhysicalMapListener {
   Tlb tlb;
   MmuObserver* observer = nullptr;
   RestartPoint restart{};
+  // How many elements of a REP instruction one round of the interpreter does (interp/handlers.h).
+  u32 rep_round = 4096;
   // interp's executor of x87 and SSE instructions; made when first needed.
   std::shared_ptr<HostCode> host_code;
   // Exceptions raised while one was being delivered; emptied when a delivery ends well.

@@ -13,6 +13,7 @@ enum class ExitReason {
   requested,  // request_exit() or kEventExit
   halted,     // HLT with nothing to deliver; run again when an event is there
   shutdown,   // triple fault; VcpuState::shutdown is set
+  failed,     // the engine has found a mistake of its own: failure()
 };
 
 struct EngineCapabilities {
@@ -45,6 +46,8 @@ class ExecutionEngine {
   virtual void restore(const VcpuState& state) = 0;
   virtual EngineCapabilities capabilities() const = 0;
   virtual void report(StatsSink& sink) const = 0;
+  // After ExitReason::failed: what is wrong, in one line.
+  virtual std::string failure() const { return {}; }
 };
 
 }  // namespace ringshift

@@ -152,6 +152,7 @@ bool set_bits(Cpu& cpu, Lookup& lookup, unsigned level, u64 bits) {
     return false;
   lookup.entry[level] |= bits;
   if ((flags & kWriteAttributes) != 0) cpu.phys.note_write(at, pae ? sizeof(u64) : sizeof(u32));
+  if (cpu.observer != nullptr) cpu.observer->on_entry_marked(at);
   return true;
 }
 

@@ -35,7 +35,9 @@ inline Outcome<> repeat(Cpu& cpu) {
   return {};
 }
 // How many elements one round may do: one under single-step, which traps after each (SDM vol. 3B 17.3.1.4).
-inline u32 elements_per_round(const Cpu& cpu) { return (cpu.state.rflags & kFlagTf) != 0 ? 1 : 4096; }
+inline u32 elements_per_round(const Cpu& cpu) {
+  return (cpu.state.rflags & kFlagTf) != 0 ? 1 : cpu.rep_round;
+}
 
 // Each in interp/<family>.cpp.
 void register_integer(HandlerTable& table);       // ADD..CMP, TEST, INC, DEC, NEG, NOT
