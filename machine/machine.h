@@ -32,7 +32,8 @@ struct RunOutcome {
     guest_exit,    // isa-debug-exit; status
     triple_fault,  // message describes it
     stopped,       // request_stop()
-    failed,        // the kernel can't be loaded again at a reboot, or the host gives no timer; error
+    failed,        // the kernel can't be loaded again at a reboot, the host gives no timer, or the engine
+                   // has found a mistake of its own; error
   };
   Kind kind;
   int status = 0;

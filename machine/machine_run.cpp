@@ -40,6 +40,8 @@ std::optional<RunOutcome> Machine::settle(ExitReason reason) {
     if (tracer_.on(TracePoint::cpu_reset)) tracer_.write("cpu_reset: triple fault\n{}", report);
     return RunOutcome{RunOutcome::Kind::triple_fault, 0, std::move(report)};
   }
+  if (reason == ExitReason::failed)
+    return RunOutcome{RunOutcome::Kind::failed, 0, {}, Error{ErrorKind::internal, engine_->failure()}};
   ++(reason == ExitReason::halted ? counters_.halts : counters_.leaves);
   control_.clear_event(kEventExit);
   for (auto& work : std::exchange(between_runs_, {})) work();
