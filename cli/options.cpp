@@ -39,7 +39,7 @@ struct RawOptions {
   std::string kernel, initrd, append;
   std::string engine = "bt";
   std::string bt_memory = "auto";
-  std::string bt_cache;
+  std::string bt_cache, bt_verify_part;
   std::string cpu = "n270";
   std::string serial = "stdio";
   std::string debugcon;
@@ -64,6 +64,8 @@ void declare_options(CLI::App& app, RawOptions& raw) {
   text("--bt-memory", raw.bt_memory,
        "How bt reaches guest memory: soft (inline TLB), window (host mappings), auto (default)", "WAY");
   text("--bt-cache", raw.bt_cache, "Size of bt's cache of translated code: MiB, or with K, M or G", "SIZE");
+  text("--bt-verify-part", raw.bt_verify_part,
+       "With -d verify: of N instructions verify one, in slices (default 1)", "N");
   text("--cpu", raw.cpu, "The CPU that CPUID shows: n270 (default), pentium3, core2", "MODEL");
   text("--icount", raw.icount, "Virtual time: an instruction takes 2^N ns; runs repeat exactly", "shift=N");
   text("--serial", raw.serial, "COM1: stdio (default), null or file:PATH", "WHERE");
@@ -119,6 +121,15 @@ Result<void> read_engine(const RawOptions& raw, MachineConfig& machine) {
       return fail(ErrorKind::usage, "-bt-cache takes a size between 1M and 1G, not '{}'", raw.bt_cache);
     machine.bt_cache_bytes = *size;
   }
+  if (!raw.bt_verify_part.empty()) {
+    char* end = nullptr;
+    const unsigned long part = std::strtoul(raw.bt_verify_part.c_str(), &end, 10);
+    if (*end != 0 || raw.bt_verify_part[0] < '0' || raw.bt_verify_part[0] > '9' || part == 0 ||
+        part > 1000000)
+      return fail(ErrorKind::usage, "-bt-verify-part takes a number between 1 and 1000000, not '{}'",
+                  raw.bt_verify_part);
+    machine.bt_verify_part = static_cast<unsigned>(part);
+  }
   return {};
 }
 
@@ -148,6 +159,10 @@ Result<RunOptions> understand(const RawOptions& raw, const CLI::App& app) {
   Tracer check;
   RS_TRY(check.enable(raw.trace_words));
   options.machine.bt_verify = check.on(TracePoint::verify);
+  if (options.machine.bt_verify && options.machine.engine != EngineKind::bt)
+    return fail(ErrorKind::usage, "-d verify compares -engine bt with interp; there is nothing to compare");
+  if (!options.machine.bt_verify && app.count("--bt-verify-part") != 0)
+    return fail(ErrorKind::usage, "-bt-verify-part is for -d verify");
   options.trace_words = raw.trace_words;
   options.trace_file = raw.trace_file;
   return options;

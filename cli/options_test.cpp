@@ -107,6 +107,12 @@ TEST(OptionsTest, VerifyReachesTheEngine) {
   const auto options = parse({"-kernel", "k", "-d", "verify"});
   ASSERT_TRUE(options);
   EXPECT_TRUE(options->machine.bt_verify);
+  EXPECT_EQ(options->machine.bt_verify_part, 1u);
+  const auto part = parse({"-kernel", "k", "-d", "verify", "-bt-verify-part", "50"});
+  ASSERT_TRUE(part);
+  EXPECT_EQ(part->machine.bt_verify_part, 50u);
+  EXPECT_FALSE(usage_error({"-kernel", "k", "-bt-verify-part", "50"}).empty());
+  EXPECT_FALSE(usage_error({"-kernel", "k", "-engine", "interp", "-d", "verify"}).empty());
 }
 
 TEST(OptionsTest, Mistakes) {
@@ -142,7 +148,10 @@ TEST(OptionsTest, Mistakes) {
                                                         {"-icount", "shift=99"},
                                                         {"-icount", "auto"},
                                                         {"-bt-memory", "x"},
-                                                        {"-bt-cache", "7T"}})
+                                                        {"-bt-cache", "7T"},
+                                                        {"-bt-verify-part", "0"},
+                                                        {"-bt-verify-part", "-1"},
+                                                        {"-bt-verify-part", "2x"}})
     EXPECT_FALSE(usage_error({"-kernel", "k", option, value}).empty()) << option << " " << value;
 }
 

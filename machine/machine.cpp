@@ -31,7 +31,9 @@ Machine::~Machine() = default;
 
 Result<std::unique_ptr<Machine>> Machine::create(MachineConfig config, MachineBackends backends,
                                                  Tracer tracer) {
-  RS_TRY(check_host_memory(config.ram_bytes));
+  // The verifier's replica has RAM of its own.
+  const bool replica = config.engine == EngineKind::bt && config.bt_verify;
+  RS_TRY(check_host_memory(config.ram_bytes * (replica ? 2 : 1)));
   CpuidTable cpuid = RS_TRY(CpuidTable::create(config.cpu_model));
   GuestMemory memory = RS_TRY(GuestMemory::create(config.ram_bytes));
   std::unique_ptr<Machine> machine(new Machine(std::move(config), std::move(backends), std::move(tracer),

@@ -256,5 +256,39 @@ TEST_F(MachineTest, UnknownCpuIsAnError) {
   EXPECT_NE(guest.error.find("n270"), std::string::npos) << guest.error;
 }
 
+// Writes to guest memory where nobody sees it, as a mistranslated store would.
+class PokingBackend final : public CharBackend {
+ public:
+  explicit PokingBackend(std::unique_ptr<Machine>& machine) : machine_(machine) {}
+  void write(std::span<const u8>) override { machine_->memory().base()[0x654321] ^= 0x5a; }
+
+ private:
+  std::unique_ptr<Machine>& machine_;
+};
+
+TEST_F(MachineTest, WhatVerifyFindsIsAnInternalFailure) {
+  for (const bool poke : {false, true}) {
+    MachineConfig config;
+    config.ram_bytes = u64{16} << 20;
+    config.bt_verify = true;
+    config.debug_exit = DebugExitConfig{0xf4, 4};
+    config.boot.kernel = directory_.write("kernel", multiboot_kernel(then_exit(print_code("x"), 21)));
+    std::unique_ptr<Machine> machine;
+    std::unique_ptr<CharBackend> console = std::make_unique<NullBackend>();
+    if (poke) console = std::make_unique<PokingBackend>(machine);
+    machine =
+        Machine::create(config, {std::make_unique<NullBackend>(), std::move(console)}, Tracer{}).value();
+    const RunOutcome outcome = machine->run();
+    if (!poke) {
+      EXPECT_EQ(outcome.kind, Kind::guest_exit);
+      continue;
+    }
+    ASSERT_EQ(outcome.kind, Kind::failed);
+    EXPECT_EQ(outcome.error->kind, ErrorKind::internal);
+    EXPECT_NE(outcome.error->message.find("memory at gpa 00654321: 5a / 00"), std::string::npos)
+        << outcome.error->message;
+  }
+}
+
 }  // namespace
 }  // namespace ringshift

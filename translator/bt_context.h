@@ -54,6 +54,9 @@ struct BtContext {
   u64 executed = 0;  // guest instructions, counted by block
   i64 budget = 0;    // counted down instead, under exact count (translator/exact_count.h)
   TscScale tsc;      // CpuIo's, as it stands; of use where ModeKey::direct_tsc()
+  // A segment load has left its block for another mode: what comes next is the instruction behind it, not the
+  // block's end. For the verifier.
+  bool left_amid = false;
 };
 
 }  // namespace ringshift::bt

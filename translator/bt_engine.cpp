@@ -8,13 +8,14 @@ namespace ringshift {
 class BtEngine::Impl {
  public:
   static Result<std::unique_ptr<Impl>> create(Cpu& cpu, const BtOptions& options) {
-    if (options.verify) return fail(ErrorKind::engine_unavailable, "-d verify is not implemented yet");
+    if (options.verify && cpu.control.exact_count)
+      return fail(ErrorKind::engine_unavailable, "-d verify doesn't go with -icount: leave one of them out");
     constexpr u64 kLeastCache = 96 * 1024;
     if (options.cache_bytes < kLeastCache)
       return fail(ErrorKind::usage, "a code cache of {} KiB is too small", options.cache_bytes >> 10);
     auto cache = RS_TRY(bt::CodeCache::create(options.cache_bytes));
     auto impl = std::make_unique<Impl>(cpu, std::move(cache), options.memory);
-    RS_TRY(impl->dispatcher.prepare());
+    RS_TRY(impl->dispatcher.prepare(options));
     return impl;
   }
   Impl(Cpu& cpu_ref, bt::CodeCache code_cache, BtOptions::Memory memory)
@@ -40,11 +41,14 @@ void BtEngine::save(VcpuState& state) const { state = impl_->cpu.state; }
 void BtEngine::restore(const VcpuState& state) {
   impl_->cpu.state = state;
   impl_->cpu.flush_all();
+  impl_->dispatcher.restored();
 }
 
 EngineCapabilities BtEngine::capabilities() const {
   return {.name = "bt", .virtual_time = true, .exact_debug_registers = true};
 }
+
+std::string BtEngine::failure() const { return impl_->dispatcher.failure(); }
 
 void BtEngine::report(StatsSink& sink) const { impl_->dispatcher.report(sink); }
 

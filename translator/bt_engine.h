@@ -13,6 +13,9 @@ struct BtOptions {
   Memory memory = Memory::automatic;
   u64 cache_bytes = u64{32} << 20;  // of translated code
   bool verify = false;              // run each block by interp too, and compare
+  // Of so many instructions verify one, in slices of so many stretches (translator/verifier.h).
+  unsigned verify_part = 1;
+  u64 verify_slice = u64{1} << 18;
 };
 
 class BtEngine final : public ExecutionEngine {
@@ -27,6 +30,7 @@ class BtEngine final : public ExecutionEngine {
   void restore(const VcpuState& state) override;
   EngineCapabilities capabilities() const override;
   void report(StatsSink& sink) const override;
+  std::string failure() const override;
 
  private:
   class Impl;

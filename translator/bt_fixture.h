@@ -13,6 +13,13 @@
 
 namespace ringshift::bt {
 
+// How an engine is to run.
+struct BtWay {
+  BtWay(BtOptions::Memory way_to_memory, bool verified = false) : memory(way_to_memory), verify(verified) {}
+  BtOptions::Memory memory;
+  bool verify;
+};
+
 // An interrupt controller of one line.
 class LineIo : public CpuIo {
  public:
@@ -92,9 +99,10 @@ class BtFixture : public CpuFixture {
     EXPECT_TRUE(phys_.write(gpa, std::data(bytes), bytes.size()));
   }
 
-  void use(BtOptions::Memory memory, u64 cache_bytes = u64{4} << 20) {
+  void use(BtWay way, u64 cache_bytes = u64{4} << 20) {
     BtOptions options;
-    options.memory = memory;
+    options.memory = way.memory;
+    options.verify = way.verify;
     options.cache_bytes = cache_bytes;
     engine_ = BtEngine::create(cpu_, options).value();
   }
@@ -132,14 +140,20 @@ class BtFixture : public CpuFixture {
   std::unique_ptr<BtEngine> engine_;
 };
 
-// The same with each way to memory.
-class BothMemories : public BtFixture, public ::testing::WithParamInterface<BtOptions::Memory> {
+// The same with each way to memory, and under -d verify.
+class BothMemories : public BtFixture, public ::testing::WithParamInterface<BtWay> {
  protected:
   BothMemories() { use(GetParam()); }
+  // The verifier keeps blocks apart, so that there is nothing to count.
+  static bool links() { return !GetParam().verify; }
 };
 
-inline std::string memory_name(const ::testing::TestParamInfo<BtOptions::Memory>& info) {
-  return info.param == BtOptions::Memory::soft ? "soft" : "window";
+inline const auto kEachWay =
+    ::testing::Values(BtWay{BtOptions::Memory::soft}, BtWay{BtOptions::Memory::window},
+                      BtWay{BtOptions::Memory::soft, true}, BtWay{BtOptions::Memory::window, true});
+inline std::string way_name(const ::testing::TestParamInfo<BtWay>& info) {
+  const char* const memory = info.param.memory == BtOptions::Memory::soft ? "soft" : "window";
+  return std::string(memory) + (info.param.verify ? "_verified" : "");
 }
 
 }  // namespace ringshift::bt

@@ -9,7 +9,6 @@
 #include "base/bits.h"
 #include "cpu-model/exceptions.h"
 #include "cpu-model/memory_access.h"
-#include "translator/fpu_sync.h"
 
 namespace ringshift::bt {
 
@@ -52,7 +51,7 @@ Dispatcher::~Dispatcher() {
   cpu_.observer = nullptr;
 }
 
-Result<void> Dispatcher::prepare() {
+Result<void> Dispatcher::prepare(const BtOptions& options) {
   const Helpers helpers{.access = on_access,
                         .interpret = on_interpret,
                         .chain = on_chain,
@@ -62,11 +61,14 @@ Result<void> Dispatcher::prepare() {
   context_.to_lookup = stubs_.lookup;
   context_.to_dispatcher = stubs_.events;
   context_.to_interpreter = stubs_.interpret;
+  if (!options.verify) return {};
+  verifier_ = RS_TRY(Verifier::create(cpu_, options));
+  listing_.set_observer(&verifier_->notes());
   return {};
 }
 
 ExitReason Dispatcher::run(CpuIo& io) {
-  cpu_.io = &io;
+  cpu_.io = verifier_ != nullptr ? &verifier_->begin_run(io) : &io;
   follow_tsc();
   HostFaultScope faults(*this);
   context_.host_mxcsr = read_mxcsr();
@@ -81,7 +83,15 @@ ExitReason Dispatcher::run(CpuIo& io) {
   reset_host_fpu();
   cpu_.control.retired += std::exchange(context_.executed, 0);
   cpu_.io = nullptr;
+  if (verifier_ != nullptr) end_verified_run();
   return exit_reason_;
+}
+
+void Dispatcher::end_verified_run() {
+  verifier_->end_run(exit_reason_ == ExitReason::halted);
+  if (!verifier_->failed()) return;
+  exit_reason_ = ExitReason::failed;
+  cpu_.trace.write("{}", verifier_->report_text());
 }
 
 const u8* Dispatcher::leave(ExitReason reason) {
@@ -92,6 +102,10 @@ const u8* Dispatcher::leave(ExitReason reason) {
 const u8* Dispatcher::dispatch() {
   dispatched_ = nullptr;
   for (;;) {
+    if (verifier_ != nullptr) {
+      turn_verifier();
+      if (verifier_->failed()) return leave(ExitReason::failed);
+    }
     if (cpu_.state.shutdown != 0) return leave(ExitReason::shutdown);
     if ((cpu_.control.events.load(std::memory_order_acquire) != 0 || count_.due()) && handle_events())
       return leave(ExitReason::requested);
@@ -105,6 +119,7 @@ const u8* Dispatcher::dispatch() {
     const Outcome<TranslationBlock*> block = current_block(mode);
     if (!block) {
       deliver_fault(cpu_, block.error());
+      verify_step();
       continue;
     }
     if (*block == nullptr || must_step(**block)) {
@@ -114,6 +129,11 @@ const u8* Dispatcher::dispatch() {
     modes_.enter(mode);
     cpu_.state.rflags &= ~u64{kFlagRf};
     listing_.entered(**block);
+    if (verifying()) {
+      context_.left_amid = false;
+      context_.light_site = nullptr;
+      verifier_->enter(**block);
+    }
     dispatched_ = *block;
     return dispatched_->entry;
   }
@@ -126,6 +146,18 @@ bool Dispatcher::must_step(const TranslationBlock& block) const {
   const u32 events = cpu_.control.events.load(std::memory_order_acquire);
   const bool waits = (events & kEventExit) != 0 || (events != 0 && interrupts_open(cpu_));
   return waits || !count_.fits(block.instructions);
+}
+
+// Begins or ends a slice of verification. What was linked meanwhile would hide entries from it.
+void Dispatcher::turn_verifier() {
+  const u64 executed = cpu_.control.retired + context_.executed;
+  if (!verifier_->turn_due(executed)) return;
+  save_fpu(context_);
+  verifier_->turn(executed);
+  load_fpu(context_);
+  if (!verifier_->active()) return;
+  blocks_.clear();
+  verifier_->blocks_are_gone();
 }
 
 bool Dispatcher::handle_events() {
@@ -143,7 +175,10 @@ bool Dispatcher::handle_events() {
     control.clear_event(kEventExit);
     return true;
   }
-  deliver_pending(cpu_);
+  if (!verifying())
+    deliver_pending(cpu_);
+  else
+    verify(true, [](Verifier& verifier) { verifier.deliver_pending(); });
   return false;
 }
 
@@ -162,6 +197,7 @@ void Dispatcher::interpret_one(bool fpu, bool cached) {
   if (fpu) save_fpu(context_);
   interpreter_.step(cached);
   if (fpu) load_fpu(context_);
+  verify_step();
 }
 
 void Dispatcher::follow_tsc() {
@@ -256,6 +292,7 @@ void Dispatcher::report(StatsSink& sink) const {
   sink.count("windows", "evictions", windows_.counters().evictions);
   pauses_.report(sink);
   report_fallbacks(sink);
+  if (verifier_ != nullptr) verifier_->report(sink);
   sink.count("tlb", "misses", cpu_.tlb.counters.misses);
   sink.count("tlb", "full flushes", cpu_.tlb.counters.full_flushes);
   sink.count("tlb", "address-space flushes", cpu_.tlb.counters.address_space_flushes);

@@ -13,10 +13,12 @@
 #include "translator/bt_engine.h"
 #include "translator/descriptor_memo.h"
 #include "translator/exact_count.h"
+#include "translator/fpu_sync.h"
 #include "translator/host_faults.h"
 #include "translator/mode_switch.h"
 #include "translator/pauses.h"
 #include "translator/runtime_stubs.h"
+#include "translator/verifier.h"
 
 namespace ringshift::bt {
 
@@ -26,10 +28,15 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   ~Dispatcher();
   Dispatcher(const Dispatcher&) = delete;
 
-  // Emits the stubs.
-  Result<void> prepare();
+  // Emits the stubs; makes the verifier, if there is to be one.
+  Result<void> prepare(const BtOptions& options);
   ExitReason run(CpuIo& io);
   void report(StatsSink& sink) const;
+  // The state or memory were set from outside.
+  void restored() {
+    if (verifier_ != nullptr) verifier_->forget();
+  }
+  std::string failure() const { return verifier_ != nullptr ? verifier_->failure() : std::string{}; }
 
  private:
   // --- helpers of the runtime stubs (dispatcher_helpers.cpp)
@@ -81,11 +88,44 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   // What the interpreter has just made of descriptors, at the site, from code at this CPL.
   void remember_segments(const InterpretSite& site, u8 cpl);
   const u8* leave(ExitReason reason);
+  void end_verified_run();
+  // Every entry of a block passes dispatch(): none is linked or in the jump table.
+  bool sees_entries() const { return listing_.traces_entries() || verifying(); }
+  bool verifying() const { return verifier_ != nullptr && verifier_->active(); }
+  void turn_verifier();
+  // The verifier's turn, if there is one; fpu: with the guest's x87 and SSE state in VcpuState.
+  template <class Turn>
+  void verify(bool fpu, Turn turn) {
+    if (fpu) save_fpu(context_);
+    turn(*verifier_);
+    if (fpu) load_fpu(context_);
+  }
+  void verify_code(Verifier::Stop stop) {
+    if (verifying()) verify(verifier_->fpu_used(), [stop](Verifier& verifier) { verifier.code_left(stop); });
+  }
+  // Translated code has jumped to the dispatcher: from the block's end, if not by a segment load.
+  void verify_jump() {
+    const bool amid = std::exchange(context_.left_amid, false);
+    verify_code(amid ? Verifier::Stop::amid : Verifier::Stop::at_end);
+  }
+  // The same with something pending: by a light helper, of which a transfer ends the block, or after POPF.
+  void verify_poll() {
+    const bool transfer = context_.light_site != nullptr && context_.light_site->resume == nullptr;
+    if (transfer) return verify_jump();
+    context_.left_amid = false;
+    verify_code(Verifier::Stop::amid);
+  }
+  void verify_step() {
+    if (verifying()) verify(true, [](Verifier& verifier) { verifier.stepped(); });
+  }
 
   // MmuObserver
   void on_flush_all() override;
   void on_flush_address_space() override;
   void on_flush_page(Gva gva) override;
+  void on_entry_marked(Gpa entry) override {
+    if (verifying()) verifier_->on_entry_marked(entry);
+  }
   // PhysicalMapListener
   void on_write(Gpa gpa, u32 length) override;
   void on_page_changed(Gpa) override {}
@@ -108,6 +148,7 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   DescriptorMemo memo_;
   std::unordered_map<Gpa, unsigned> window_failures_;  // by instruction
   std::vector<Gpa> becoming_soft_;
+  std::unique_ptr<Verifier> verifier_;  // -d verify
   ExitReason exit_reason_ = ExitReason::requested;
 
   ExactCount count_;

@@ -3,7 +3,6 @@
 
 #include "cpu-model/memory_access.h"
 #include "translator/dispatcher.h"
-#include "translator/fpu_sync.h"
 
 namespace ringshift::bt {
 
@@ -61,6 +60,7 @@ const u8* Dispatcher::on_access(BtContext* context, const void* retry, u32 gva, 
   // A fault, MMIO, a straddle, a page with attributes: the interpreter does all of it, exactly.
   ++d.counters_.access_interpreted;
   d.fills_in_row_ = 0;
+  d.verify_code(Verifier::Stop::amid);
   d.interpret_one((info & AccessInfo::kFpu) != 0, false);
   return d.dispatch();
 }
@@ -68,6 +68,7 @@ const u8* Dispatcher::on_access(BtContext* context, const void* retry, u32 gva, 
 const u8* Dispatcher::on_interpret(BtContext* context, const void* argument, u32, u32 info) {
   Dispatcher& d = self(context);
   ++d.counters_.interpreted;
+  d.verify_code(argument == nullptr ? Verifier::Stop::at_fault : Verifier::Stop::amid);
   if (argument == nullptr) {
     d.retranslate_soft();
     d.interpret_one((info & AccessInfo::kFpu) != 0, false);
@@ -87,6 +88,7 @@ const u8* Dispatcher::continue_after(InterpretSite& site) {
   if (site.fpu) save_fpu(context_);
   if (interpreter_.execute_ready(site.decoded) && site.loads_segments) remember_segments(site, cpl);
   if (site.fpu) load_fpu(context_);
+  verify_step();
   // With nothing pending a shadow (STI, MOV SS) has nothing to hold off.
   VcpuState& state = cpu_.state;
   if (something_pending() || state.halted != 0) return dispatch();
@@ -98,9 +100,11 @@ const u8* Dispatcher::continue_after(InterpretSite& site) {
   const ModeKey mode = modes_.key_now();
   if (goes_on && modes_.is(mode)) {
     going_on_ = unexecuted;
+    if (verifying()) verifier_->enter_again();
     return resume;
   }
 
+  if (sees_entries()) return dispatch();
   const TranslationBlock* const usual = site.usual;
   if (usual != nullptr && site.usual_epoch == epoch && usual->eip == state.eip() && usual->mode == mode &&
       site.usual_mapping == mapping_of(*usual)) {
@@ -109,7 +113,7 @@ const u8* Dispatcher::continue_after(InterpretSite& site) {
     return usual->entry;
   }
   const u8* const found = dispatch();
-  if (dispatched_ != nullptr && !listing_.traces_entries() && blocks_.epoch() == epoch) {
+  if (dispatched_ != nullptr && blocks_.epoch() == epoch) {
     site.usual = dispatched_;
     site.usual_epoch = epoch;
     site.usual_mapping = mapping_of(*dispatched_);
@@ -134,7 +138,8 @@ void Dispatcher::remember_segments(const InterpretSite& site, u8 cpl) {
 const u8* Dispatcher::on_chain(BtContext* context, const void* argument, u32, u32) {
   Dispatcher& d = self(context);
   ++d.counters_.chain_exits;
-  if (d.listing_.traces_entries()) return d.dispatch();
+  d.verify_code(Verifier::Stop::at_end);
+  if (d.sees_entries()) return d.dispatch();
   if (d.cpu_.control.events.load(std::memory_order_acquire) != 0) return d.dispatch();
   const u64 epoch = d.blocks_.epoch();
   const Outcome<TranslationBlock*> target = d.current_block(d.modes_.mode());
@@ -156,7 +161,8 @@ const u8* Dispatcher::on_chain(BtContext* context, const void* argument, u32, u3
 const u8* Dispatcher::on_jump(BtContext* context, const void*, u32, u32) {
   Dispatcher& d = self(context);
   ++d.counters_.jump_misses;
-  if (d.listing_.traces_entries()) return d.dispatch();
+  d.verify_jump();
+  if (d.sees_entries()) return d.dispatch();
   if (d.cpu_.control.events.load(std::memory_order_acquire) != 0) return d.dispatch();
   const Outcome<TranslationBlock*> target = d.current_block(d.modes_.mode());
   if (!target || *target == nullptr) return d.dispatch();
@@ -167,6 +173,7 @@ const u8* Dispatcher::on_jump(BtContext* context, const void*, u32, u32) {
 const u8* Dispatcher::on_events(BtContext* context, const void*, u32, u32) {
   Dispatcher& d = self(context);
   ++d.counters_.event_exits;
+  d.verify_poll();
   return d.dispatch();
 }
 

@@ -47,6 +47,7 @@ const DescriptorMemo::Entry* known_segment(BtContext& context, Use use, u16 sele
   if (mode == before && site->resume != nullptr) return site->resume;
   context->budget += site->unexecuted - 1;  // the block isn't gone on with (translator/exact_count.h)
   state.rip = static_cast<u32>(state.rip + site->decoded.insn.length);
+  context->left_amid = true;
   return go_on(*context, mode);
 }
 

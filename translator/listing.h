@@ -27,14 +27,27 @@ std::string list_host(const TranslationBlock& block, std::span<const Instruction
 // The mode's bits in words.
 std::string describe(ModeKey mode);
 
+// Sees each block as it is made.
+class TranslationObserver {
+ public:
+  virtual void on_translated(const GuestBlock& guest, const TranslationBlock& block,
+                             std::span<const InstructionStart> starts) = 0;
+
+ protected:
+  ~TranslationObserver() = default;
+};
+
 class Listing {
  public:
   explicit Listing(Tracer& trace) : trace_(trace) {}
 
+  void set_observer(TranslationObserver* observer) { observer_ = observer; }
+  bool observed() const { return observer_ != nullptr; }
   bool traces_entries() const { return trace_.on(TracePoint::exec); }
   void translated(const GuestBlock& guest, const TranslationBlock& block,
                   std::span<const InstructionStart> starts) {
     if (trace_.on(TracePoint::in_asm) || trace_.on(TracePoint::out_asm)) list(guest, block, starts);
+    if (observer_ != nullptr) observer_->on_translated(guest, block, starts);
   }
   // The dispatcher enters the block.
   void entered(const TranslationBlock& block) {
@@ -46,6 +59,7 @@ class Listing {
   void list_entry(const TranslationBlock& block);
 
   Tracer& trace_;
+  TranslationObserver* observer_ = nullptr;
 };
 
 }  // namespace ringshift::bt

@@ -7,8 +7,7 @@ namespace {
 using namespace asmjit::x86;  // NOLINT: register names
 
 class Remapping : public BothMemories {};
-INSTANTIATE_TEST_SUITE_P(Bt, Remapping, ::testing::Values(BtOptions::Memory::soft, BtOptions::Memory::window),
-                         memory_name);
+INSTANTIATE_TEST_SUITE_P(Bt, Remapping, kEachWay, way_name);
 
 // The immediate of the very next instruction.
 TEST_P(Remapping, TheNextInstructionIsWritten) {
@@ -102,8 +101,7 @@ class RemappedFunction : public Remapping {
     as.mov(dword_ptr(table + (page >> kPageShift) * 4), entry);
   }
 };
-INSTANTIATE_TEST_SUITE_P(Bt, RemappedFunction,
-                         ::testing::Values(BtOptions::Memory::soft, BtOptions::Memory::window), memory_name);
+INSTANTIATE_TEST_SUITE_P(Bt, RemappedFunction, kEachWay, way_name);
 
 TEST_P(RemappedFunction, ByInvlpg) {
   run_calls([](Asm& as) {

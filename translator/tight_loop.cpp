@@ -34,7 +34,8 @@ bool may_repeat(Treatment treatment) {
 }  // namespace
 
 unsigned BlockTranslator::rounds_of(const GuestBlock& guest, const std::vector<Step>& steps) const {
-  if (exact_count_ || steps.size() > kMostInstructions) return 1;
+  // An observer of blocks counts on each instruction standing once in its block.
+  if (exact_count_ || listing_.observed() || steps.size() > kMostInstructions) return 1;
   const auto& [last, treatment, soft] = steps.back();
   const u32 target = last->eip + last->insn.length + last->insn.immediate;
   if (treatment != Treatment::jump_if || target != guest.eip) return 1;

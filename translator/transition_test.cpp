@@ -29,8 +29,7 @@ class Transitions : public BothMemories {
   u64 interpreted() const { return count("exits: interpreted instruction"); }
 };
 
-INSTANTIATE_TEST_SUITE_P(Bt, Transitions,
-                         ::testing::Values(BtOptions::Memory::soft, BtOptions::Memory::window), memory_name);
+INSTANTIATE_TEST_SUITE_P(Bt, Transitions, kEachWay, way_name);
 
 TEST_P(Transitions, SegmentLoadsAreRemembered) {
   assemble(kCode, [](Asm& as) {
