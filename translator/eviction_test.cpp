@@ -184,14 +184,14 @@ TEST_F(EvictionTest, SideTablesAreBounded) {
 
 // --- guests
 
-class EvictingGuest : public BtFixture, public ::testing::WithParamInterface<BtOptions::Memory> {
+class EvictingGuest : public BtFixture, public ::testing::WithParamInterface<BtWay> {
  protected:
   static constexpr u64 kSmallest = 128 * 1024;
   static constexpr u32 kBodies = 0x100000, kBodySpan = 64, kCount = 0x200000;
   EvictingGuest() { use(GetParam(), kSmallest); }
 };
 INSTANTIATE_TEST_SUITE_P(Bt, EvictingGuest,
-                         ::testing::Values(BtOptions::Memory::soft, BtOptions::Memory::window), memory_name);
+                         ::testing::Values(BtWay{BtOptions::Memory::soft}, BtWay{BtOptions::Memory::window}), way_name);
 
 // A thousand functions called through a table by a loop that itself comes round: calls, returns and links to
 // blocks that went meanwhile, an interpreted instruction in each, and one that is rewritten.
