@@ -250,7 +250,9 @@ class AllowList : public BtFixture {
 
   void check(const Instruction& insn, ModeKey mode) {
     GuestBlock guest;
-    guest.eip = 0x401000;
+    guest.eip = mode.code16() ? 0x1000 : 0x401000;
+    guest.linear = guest.eip + static_cast<u32>(cpu_.state.segment(Seg::cs).base);
+    guest.mode = mode.code_mode();
     guest.pages[0] = 0x1000;
     guest.global = (checked_ & 1) != 0;
     guest.instructions.push_back({insn, guest.eip});
@@ -277,7 +279,7 @@ class AllowList : public BtFixture {
         bytes[i] = static_cast<u8>(random >> 24);
       }
       Instruction insn;
-      if (decoder_.decode(bytes, CodeMode::protected32, insn) != DecodeStatus::ok) continue;
+      if (decoder_.decode(bytes, mode.code_mode(), insn) != DecodeStatus::ok) continue;
       check(insn, mode);
       if (!insn.has_modrm && insn.length <= modrm_at) return;
     }
@@ -314,6 +316,23 @@ TEST_F(AllowList, ThroughAWindow) { check_all(mode_with(3, 0x1000, false).with_w
 TEST_F(AllowList, DownwardWithoutAnFpu) {
   cpu_.state.cr0 |= kCr0Ts;
   check_all(mode_with(0, 0, true).with_window());
+}
+
+// Segments of each shape, and 16-bit code on a 16-bit stack.
+TEST_F(AllowList, SmallSegmentsByLookups) {
+  cpu_.state.cr4 |= kCr4OsFxsr;
+  cpu_.state.segment(Seg::cs) = {0x08, 0, 0x009b, 0xffff, 0, 0x20000};
+  cpu_.state.segment(Seg::ss) = {0x10, 0, 0x0093, 0x7fff, 0, 0x30000};
+  cpu_.state.segment(Seg::ds) = {0x10, 0, 0x0093, 0x7fff, 0, 0x30000};
+  cpu_.state.segment(Seg::es) = {0x10, 0, 0x0097, 0x7fff, 0, 0x30000};
+  cpu_.state.segment(Seg::fs) = {0x10, 0, 0x0091, 0x7fff, 0, 0x30000};
+  check_all(ModeKey(cpu_));
+}
+TEST_F(AllowList, RealModeThroughAWindow) {
+  cpu_.state.cr4 |= kCr4OsFxsr;
+  cpu_.state.cr0 = kCr0Et;
+  for (SegmentRegister& segment : cpu_.state.seg) segment = {0x1000, 0, 0x0093, 0xffff, 0, 0x10000};
+  check_all(ModeKey(cpu_).with_window().with_direct_tsc());
 }
 
 // What CPUID lacks is undefined even where the host has it.

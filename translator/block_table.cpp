@@ -21,16 +21,16 @@ BlockTable::BlockTable(PhysicalMap& physical, CodeCache& cache, JumpEntry* jump_
       code_pages_(1u << 15),
       code_pages_before_(1u << 15) {}
 
-unsigned BlockTable::bucket(u32 eip, Gpa page, ModeKey mode) {
-  u64 hash = (u64{eip} << 20) ^ (page >> kPageShift) ^ (u64{mode.value()} << 40);
+unsigned BlockTable::bucket(u32 eip, Gpa gpa, ModeKey mode) {
+  u64 hash = (u64{eip} << 20) ^ (gpa >> kPageShift) ^ mode.hash();
   hash *= 0x9e3779b97f4a7c15u;
   return static_cast<unsigned>(hash >> 48);
 }
 
-TranslationBlock* BlockTable::find(u32 eip, Gpa page, ModeKey mode) const {
-  TranslationBlock* block = buckets_[bucket(eip, page, mode)];
+TranslationBlock* BlockTable::find(u32 eip, Gpa gpa, ModeKey mode) const {
+  TranslationBlock* block = buckets_[bucket(eip, gpa, mode)];
   for (; block != nullptr; block = block->BucketHook::next())
-    if (block->eip == eip && block->pages[0] == page && block->mode == mode) return block;
+    if (block->eip == eip && block->pages[0] + block->first_byte == gpa && block->mode == mode) return block;
   return nullptr;
 }
 
@@ -43,8 +43,8 @@ TranslationBlock* BlockTable::insert(std::unique_ptr<TranslationBlock> block) {
   if (!inserted->one_page()) inserted->SecondPageHook::enter(by_page_[inserted->pages[1]].into);
   for (const Gpa page : inserted->pages)
     if (page != kNoPage) physical_.add_attribute(page, kAttrBtCode);
-  for (const u32 at : {inserted->eip, inserted->eip + inserted->guest_bytes - 1})
-    code_pages_[at >> 17] |= 1u << ((at >> kPageShift) & 31);
+  note_code_at(inserted->linear);
+  note_code_at(inserted->linear + inserted->guest_bytes - 1);
   return inserted;
 }
 

@@ -17,8 +17,9 @@ class BlockTable {
  public:
   BlockTable(PhysicalMap& physical, CodeCache& cache, JumpEntry* jump_table);
 
-  // The valid block for this place and mode; the caller compares pages[1] if it has one.
-  TranslationBlock* find(u32 eip, Gpa page, ModeKey mode) const;
+  // The valid block for this place and mode; gpa is of its first byte. The caller compares pages[1] if it has
+  // one.
+  TranslationBlock* find(u32 eip, Gpa gpa, ModeKey mode) const;
   TranslationBlock* insert(std::unique_ptr<TranslationBlock> block);
   // Whether a block of `bytes` can be made; else make_room() evicts the oldest blocks, a batch of them, so
   // that it is seldom called. What was found before may be gone then.
@@ -39,6 +40,8 @@ class BlockTable {
 
   // The block whose code holds this executable address, valid or not; null if none.
   const TranslationBlock* containing(const u8* pc) const;
+  // Notes that a block may be entered at this linear address (insert does it for its own).
+  void note_code_at(Gva gva) { code_pages_[gva >> 17] |= 1u << ((gva >> kPageShift) & 31); }
   // Whether any block ever started on this linear page (false: INVLPG needs nothing).
   bool has_code_at(Gva gva) const {
     const u32 pages = code_pages_[gva >> 17] | code_pages_before_[gva >> 17];
@@ -57,7 +60,7 @@ class BlockTable {
 
  private:
   static constexpr unsigned kBuckets = 1u << 16;
-  static unsigned bucket(u32 eip, Gpa page, ModeKey mode);
+  static unsigned bucket(u32 eip, Gpa gpa, ModeKey mode);
   void drop(TranslationBlock& block);
   void forget_page_without_blocks(Gpa page);
   // Marks, sites and links of a Linux guest's blocks take some 2.3 times as much as their code.

@@ -61,6 +61,7 @@ class BlockTableTest : public ::testing::Test {
   TranslationBlock* add(u32 eip, u16 bytes, Gpa second = kNoPage) {
     auto block = std::make_unique<TranslationBlock>();
     block->eip = eip;
+    block->linear = eip;
     block->pages[0] = kPage;
     block->pages[1] = second;
     block->first_byte = eip & kPageOffsetMask;
@@ -94,6 +95,7 @@ TEST_F(BlockTableTest, FindsByPlaceAndMode) {
   EXPECT_EQ(table_.find(0x401000, kPage, {}), block);
   EXPECT_EQ(table_.find(0x401000, kNextPage, {}), nullptr);
   EXPECT_EQ(table_.find(0x401001, kPage, {}), nullptr);
+  EXPECT_EQ(table_.find(0x401000, kPage + 0x10, {}), nullptr) << "at another offset, by CS's base";
   EXPECT_EQ(table_.find(0x401000, kPage, ModeKey().with_window()), nullptr);
   EXPECT_TRUE(table_.has_code_at(0x401fff));
   EXPECT_FALSE(table_.has_code_at(0x402000));

@@ -19,7 +19,6 @@ bool changes_direction(const Instruction& insn, ModeKey mode) {
 }
 
 bool flat(ModeKey mode, Seg segment) { return mode.shape(segment) == SegmentShape::flat; }
-bool unchecked(ModeKey mode, Seg segment) { return mode.shape(segment) != SegmentShape::checked; }
 
 bool accesses_memory(const Instruction& insn, Treatment treatment) {
   if (treatment == Treatment::lea || treatment == Treatment::nothing) return false;
@@ -28,8 +27,63 @@ bool accesses_memory(const Instruction& insn, Treatment treatment) {
   return false;
 }
 
+bool pushes(Treatment treatment) {
+  return treatment == Treatment::push || treatment == Treatment::push_flags ||
+         treatment == Treatment::push_segment || treatment == Treatment::call ||
+         treatment == Treatment::call_indirect;
+}
+bool pops(Treatment treatment) {
+  return treatment == Treatment::pop || treatment == Treatment::pop_flags || treatment == Treatment::leave ||
+         treatment == Treatment::ret;
+}
+
+// Whether emitted code may do the instruction's accesses, as far as the types of segments go; limits are
+// checked when it runs.
+bool segments_allow(const Instruction& insn, Treatment treatment, ModeKey mode) {
+  if (pushes(treatment) && !mode.writable(Seg::ss)) return false;
+  if (pops(treatment) && !mode.readable(Seg::ss)) return false;
+  if (treatment == Treatment::string) {
+    const bool stores = (insn.opcode & 0xfe) == 0xa4 || (insn.opcode & 0xfe) == 0xaa;
+    return mode.readable(insn.segment) && (stores ? mode.writable(Seg::es) : mode.readable(Seg::es));
+  }
+  if (!accesses_memory(insn, treatment)) return true;
+  return insn.memory_written ? mode.writable(insn.segment) : mode.readable(insn.segment);
+}
+
+// A direct branch's target beyond CS's limit is #GP at the branch, if it is taken.
+bool target_allowed(const GuestInstruction& guest, Treatment treatment, ModeKey mode) {
+  switch (treatment) {
+    case Treatment::jump:
+    case Treatment::jump_if:
+    case Treatment::jump_counter:
+    case Treatment::call:
+      return guest.branch_target() <= mode.cs_limit();
+    default:
+      return true;
+  }
+}
+
+// POP into SP or ESP, or to an address from ESP, where ESP isn't all of the stack pointer or of the operand.
+bool pops_partial_esp(const Instruction& insn, ModeKey mode) {
+  if (!mode.stack16() && insn.operand_size == 4) return false;
+  const Operand& operand = insn.operands[0];
+  return operand.kind == OperandKind::memory ? mode.stack16() && insn.base == kEsp : operand.reg == kEsp;
+}
+
+Treatment interpreted(Treatment treatment) {
+  return ends_block(treatment) ? Treatment::interpret_last : Treatment::interpret;
+}
+
+// Under a window, where the operand can't stand in the instruction itself, AH..BH are out of reach
+// (emitter.h, copy_at): it goes by lookups.
+bool out_of_reach(const Instruction& insn, ModeKey mode) {
+  const bool folds = insn.address_size == 4 && flat(mode, insn.segment);
+  return !folds && insn.memory_form() && names_high_byte(insn);
+}
+
 // What the mode adds to the instruction's own treatment. soft: by lookups, though the mode has a window.
-Treatment treatment_in(const Instruction& insn, ModeKey mode, bool soft) {
+Treatment treatment_in(const GuestInstruction& guest, ModeKey mode, bool soft) {
+  const Instruction& insn = guest.insn;
   const Treatment treatment = treatment_of(insn);
   if (uses_fpu_state(insn) && mode.fpu_off()) return Treatment::interpret;
   if (uses_sse(insn) && mode.sse_off()) return Treatment::interpret;
@@ -37,12 +91,27 @@ Treatment treatment_in(const Instruction& insn, ModeKey mode, bool soft) {
   switch (treatment) {
     case Treatment::direction:
       return changes_direction(insn, mode) ? Treatment::interpret : Treatment::nothing;
-    case Treatment::string:
-      return unchecked(mode, Seg::es) && unchecked(mode, insn.segment) ? treatment : Treatment::interpret;
     case Treatment::clear_if:
     case Treatment::set_if:
-    case Treatment::pop_flags:
       return mode.cpl() == 0 ? treatment : Treatment::interpret;
+    case Treatment::pop_flags:
+      if (mode.cpl() != 0) return Treatment::interpret;
+      break;
+    case Treatment::load_segment:  // the light helpers know descriptors, and 32-bit stacks
+      if (mode.real_segments() || mode.stack16()) return Treatment::interpret;
+      if (insn.mnemonic == ZYDIS_MNEMONIC_POP && !mode.readable(Seg::ss)) return Treatment::interpret;
+      break;
+    case Treatment::sysenter:
+    case Treatment::sysexit:
+    case Treatment::interrupt_return:
+      if (mode.real_segments()) return Treatment::interpret_last;
+      break;
+    case Treatment::push_flags:  // IOPL decides in v8086 mode
+      if (mode.v86()) return Treatment::interpret;
+      break;
+    case Treatment::pop:
+      if (pops_partial_esp(insn, mode)) return Treatment::interpret;
+      break;
     case Treatment::read_tsc:
       return mode.direct_tsc() ? treatment : Treatment::interpret;
     case Treatment::rep_string:
@@ -52,11 +121,8 @@ Treatment treatment_in(const Instruction& insn, ModeKey mode, bool soft) {
     default:
       break;
   }
-  if (!accesses_memory(insn, treatment)) return treatment;
-  const bool folds = insn.address_size == 4 && flat(mode, insn.segment);
-  const bool stuck = window && !folds && names_high_byte(insn);            // emitter.h, copy_at
-  const bool code_write = insn.memory_written && insn.segment == Seg::cs;  // no code segment is writable
-  return stuck || code_write || !unchecked(mode, insn.segment) ? Treatment::interpret : treatment;
+  const bool allowed = segments_allow(insn, treatment, mode) && target_allowed(guest, treatment, mode);
+  return allowed ? treatment : interpreted(treatment);
 }
 
 }  // namespace
@@ -64,7 +130,7 @@ Treatment treatment_in(const Instruction& insn, ModeKey mode, bool soft) {
 InterpretSite* BlockTranslator::new_site(const GuestInstruction& guest, TranslationBlock& block) {
   InterpretSite& site = block.sites.emplace_front();
   ++block.site_count;
-  site.decoded = interpreter_.ready(guest.insn, CodeMode::protected32);
+  site.decoded = interpreter_.ready(guest.insn, block.mode.code_mode());
   site.eip = guest.eip;
   site.fpu = uses_fpu_state(guest.insn);
   const Treatment treatment = treatment_of(guest.insn);
@@ -98,7 +164,7 @@ void BlockTranslator::translate_one(Emitter& emitter, const GuestInstruction& gu
     case Treatment::set_if:
       return translate_set_if(emitter);
     case Treatment::push_flags:
-      return translate_push_flags(emitter);
+      return translate_push_flags(emitter, guest);
     case Treatment::pop_flags:
       return translate_pop_flags(emitter, guest, new_site(guest, block));
     case Treatment::load_segment:
@@ -144,8 +210,9 @@ std::vector<BlockTranslator::Step> BlockTranslator::plan(const GuestBlock& guest
   std::vector<Step> steps;
   bool shadowed = false;  // by STI
   for (const GuestInstruction& next : guest.instructions) {
-    const bool soft = is_soft(guest.pages[0] + (next.eip & kPageOffsetMask));
-    Treatment treatment = treatment_in(next.insn, mode, soft);
+    const u32 page_offset = (guest.linear & kPageOffsetMask) + (next.eip - guest.eip);
+    const bool soft = is_soft(guest.pages[0] + page_offset) || out_of_reach(next.insn, mode);
+    Treatment treatment = treatment_in(next, mode, soft);
     // STI's shadow reaches into the next block: VcpuState has to keep it.
     if (treatment == Treatment::set_if && &next == &guest.instructions.back())
       treatment = Treatment::interpret;
@@ -159,18 +226,19 @@ std::vector<BlockTranslator::Step> BlockTranslator::plan(const GuestBlock& guest
 std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& guest, ModeKey mode) {
   auto block = std::make_unique<TranslationBlock>();
   block->eip = guest.eip;
+  block->linear = guest.linear;
   block->mode = mode;
   block->pages[0] = guest.pages[0];
   block->pages[1] = guest.pages[1];
-  block->first_byte = guest.eip & kPageOffsetMask;
+  block->first_byte = guest.linear & kPageOffsetMask;
   block->global = guest.global;
 
   const std::vector<Step> steps = plan(guest, mode);
   const auto count = static_cast<unsigned>(steps.size());
   block->instructions = static_cast<u16>(count);
   const unsigned rounds = rounds_of(guest, steps);
-  Emitter emitter(stubs_, mode, guest.global);
-  emitter.begin(cache_.next(), guest.eip);
+  Emitter emitter(stubs_, mode, guest.global && !mode.shifting());
+  emitter.begin(cache_.next(), guest.eip, guest.linear);
   emitter.begin_instruction(guest.instructions.front().insn, guest.eip, false);
   emitter.poll(guest.eip);
   const u32 entry_offset = emitter.offset();

@@ -22,7 +22,7 @@ class DescriptorMemo {
     u16 selector = 0;
     u8 cpl = 0xff;  // no CPL: an empty entry matches nothing
     Use use = Use::data;
-    SegmentShape shape = SegmentShape::checked;
+    SegmentShape shape = SegmentShape::denied;
     SegmentRegister value{};
   };
 
@@ -36,7 +36,7 @@ class DescriptorMemo {
     // Loading the descriptor again would set its accessed bit.
     constexpr u64 kAccessed = u64{1} << 40;
     if (!null(selector) && (raw & kAccessed) == 0) return;
-    const SegmentShape shape = shape_of(value, use == Use::return_code);
+    const SegmentShape shape = shape_of(value, use == Use::return_code ? Seg::cs : Seg::ds, SegmentRules::descriptors);
     entries_[index(use, selector)] = {raw, selector, cpl, use, shape, value};
   }
 

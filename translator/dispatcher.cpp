@@ -208,12 +208,15 @@ void Dispatcher::follow_tsc() {
 
 Outcome<TranslationBlock*> Dispatcher::current_block(ModeKey mode) {
   const u32 eip = cpu_.state.eip();
-  const TlbEntry* const entry = RS_TRY(fill_tlb(cpu_, eip, AccessKind::fetch, cpu_.user()));
+  if (eip > mode.cs_limit()) return nullptr;
+  const Gva linear = cs_base() + eip;
+  const TlbEntry* const entry = RS_TRY(fill_tlb(cpu_, linear, AccessKind::fetch, cpu_.user()));
   if (entry != nullptr) {
-    TranslationBlock* const found = blocks_.find(eip, entry->page, mode);
+    TranslationBlock* const found = blocks_.find(eip, entry->page + (linear & kPageOffsetMask), mode);
+    if (found != nullptr && mode.shifting()) blocks_.note_code_at(linear);
     if (found != nullptr && found->one_page()) return found;
     if (found != nullptr) {
-      const u32 next_page = align_down(eip, kPageSize) + kPageSize;
+      const u32 next_page = align_down(linear, kPageSize) + kPageSize;
       const TlbEntry* const second = RS_TRY(fill_tlb(cpu_, next_page, AccessKind::fetch, cpu_.user()));
       if (second != nullptr && second->page == found->pages[1]) return found;
     }
@@ -241,9 +244,9 @@ bool Dispatcher::may_link(const Link& link, const TranslationBlock& target) cons
   const TranslationBlock& source = *link.source;
   if (!source.valid || !(source.mode == target.mode)) return false;
   const bool same_page = source.one_page() && target.one_page() && source.pages[0] == target.pages[0] &&
-                         (source.eip >> kPageShift) == (target.eip >> kPageShift);
+                         target.first_byte - source.first_byte == target.eip - source.eip;
   if (same_page) return true;
-  return source.global && target.global;  // cut by cut_cross_page_links
+  return source.global && target.global && !source.mode.shifting();  // cut by cut_cross_page_links
 }
 
 // The instructions that were interpreted most.

@@ -69,10 +69,11 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   bool something_pending();
   // The interpreter executes one instruction; fpu: it may use x87/SSE state.
   void interpret_one(bool fpu, bool cached);
+  u32 cs_base() const { return static_cast<u32>(cpu_.state.segment(Seg::cs).base); }
   // Takes over how the guest's TSC follows from the host's.
   void follow_tsc();
   // A window has no place for the page, or may not: after a few of these the instruction uses lookups.
-  void note_window_failure(const TranslationBlock& block, u32 eip);
+  void note_window_failure(const TranslationBlock& block, u32 guest_offset);
   // Blocks with instructions that have just become soft.
   void retranslate_soft();
   void report_fallbacks(StatsSink& sink) const;

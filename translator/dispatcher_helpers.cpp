@@ -24,7 +24,7 @@ u32 Dispatcher::unexecuted_at_lookup(Dispatcher& d, const void* retry, u32) {
   return d.blocks_.containing(static_cast<const u8*>(retry))->instructions_from(d.cpu_.state.eip());
 }
 
-// handle_host_fault, which has no site, leaves it in r8d.
+// What has no site (handle_host_fault, failed limit checks) leaves it in r8d.
 u32 Dispatcher::unexecuted_at_site(Dispatcher&, const void* site, u32 in_r8) {
   return site == nullptr ? in_r8 : static_cast<const InterpretSite*>(site)->unexecuted;
 }
@@ -107,7 +107,7 @@ const u8* Dispatcher::continue_after(InterpretSite& site) {
   if (sees_entries()) return dispatch();
   const TranslationBlock* const usual = site.usual;
   if (usual != nullptr && site.usual_epoch == epoch && usual->eip == state.eip() && usual->mode == mode &&
-      site.usual_mapping == mapping_of(*usual)) {
+      site.usual_base == cs_base() && site.usual_mapping == mapping_of(*usual)) {
     if (!modes_.enter_again(mode)) modes_.enter(mode);
     state.rflags &= ~u64{kFlagRf};
     return usual->entry;
@@ -116,6 +116,7 @@ const u8* Dispatcher::continue_after(InterpretSite& site) {
   if (dispatched_ != nullptr && blocks_.epoch() == epoch) {
     site.usual = dispatched_;
     site.usual_epoch = epoch;
+    site.usual_base = cs_base();
     site.usual_mapping = mapping_of(*dispatched_);
   }
   return found;
@@ -217,12 +218,12 @@ void Dispatcher::on_write(Gpa gpa, u32 length) { blocks_.invalidate(gpa, length)
 
 // --- windows
 
-void Dispatcher::note_window_failure(const TranslationBlock& block, u32 eip) {
+void Dispatcher::note_window_failure(const TranslationBlock& block, u32 guest_offset) {
   constexpr unsigned kPatience = 3;
   constexpr std::size_t kMostCounted = 1u << 16;
   if (!block.one_page()) return;
   if (window_failures_.size() > kMostCounted) window_failures_.clear();
-  const Gpa instruction = block.pages[0] + (eip & kPageOffsetMask);
+  const Gpa instruction = block.pages[0] + block.first_byte + guest_offset;
   if (++window_failures_[instruction] < kPatience) return;
   window_failures_.erase(instruction);
   becoming_soft_.push_back(instruction);
@@ -264,7 +265,7 @@ bool Dispatcher::handle_host_fault(int signal, siginfo_t& info, ucontext_t& cont
       if (filled && *filled == FillResult::mapped) return true;
       if (filled) {
         ++counters_.window_failures;
-        note_window_failure(*block, block->eip + mark.guest_offset);
+        note_window_failure(*block, mark.guest_offset);
       }
     }
   } else {

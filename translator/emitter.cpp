@@ -22,9 +22,15 @@ Gp guest64(unsigned reg) { return gpq(reg); }
 Mem state_field(std::size_t offset, u32 size) { return ptr(r13, static_cast<i32>(offset), size); }
 Mem context_field(std::size_t offset, u32 size) { return ptr(r15, static_cast<i32>(offset), size); }
 
-std::size_t segment_base_offset(Seg segment) {
-  return offsetof(VcpuState, seg) + static_cast<unsigned>(segment) * sizeof(SegmentRegister) +
-         offsetof(SegmentRegister, base);
+Mem segment_field(Seg segment, std::size_t field) {
+  const std::size_t at = offsetof(VcpuState, seg) + static_cast<unsigned>(segment) * sizeof(SegmentRegister);
+  return state_field(at + field, 4);
+}
+
+// 66 says the operand size, whose default is the guest's code segment's; for these it is part of the opcode.
+bool size_prefix_is_opcode(const Instruction& insn) {
+  return uses_fpu_state(insn) || insn.mnemonic == ZYDIS_MNEMONIC_CMPXCHG8B ||
+         insn.mnemonic == ZYDIS_MNEMONIC_PAUSE;
 }
 
 // F2 and F3 are part of the opcode for these only; elsewhere they mean nothing, or something else on the host
@@ -36,8 +42,9 @@ bool repeat_prefix_counts(const Instruction& insn) {
 
 }  // namespace
 
-void Emitter::begin(const u8* address, u32 eip) {
+void Emitter::begin(const u8* address, u32 eip, Gva linear) {
   block_eip_ = eip;
+  cs_base_ = linear - eip;
   address_ = address;
   code_.reset();
   code_.init(Environment::host(), reinterpret_cast<u64>(address));
@@ -102,7 +109,7 @@ void Emitter::restore_flags() {
 
 // --- memory
 
-void Emitter::load_address(Gp dst, const Instruction& insn, i32 esp_bias) {
+void Emitter::load_offset(Gp dst, const Instruction& insn, i32 esp_bias) {
   const i32 displacement = insn.displacement + (insn.base == kEsp ? esp_bias : 0);
   const bool wide = insn.address_size == 4;
   unsigned shift = 0;
@@ -122,10 +129,47 @@ void Emitter::load_address(Gp dst, const Instruction& insn, i32 esp_bias) {
     assembler_.lea(dst.r32(), ptr(guest64(insn.base), guest64(insn.index), shift, displacement));
   }
   if (!wide) assembler_.movzx(dst.r32(), dst.r16());
-  if (mode_.shape(insn.segment) == SegmentShape::based) {
-    assembler_.mov(r9d, state_field(segment_base_offset(insn.segment), 4));
-    assembler_.lea(dst.r32(), ptr(dst.r64(), r9));
+}
+
+Label Emitter::interpret_cold() {
+  const Label label = assembler_.newLabel();
+  cold_interprets_.push_back({label, eip_, uses_fpu_state(*insn_), flags_saved_});
+  return label;
+}
+
+void Emitter::linear_at_r8(Seg segment, u32 size) {
+  const SegmentShape shape = mode_.shape(segment);
+  if (shape == SegmentShape::flat) return;
+  if (shape != SegmentShape::based) {
+    protect_flags();
+    const Label slow = interpret_cold();
+    const Mem limit = segment_field(segment, offsetof(SegmentRegister, limit));
+    if (shape == SegmentShape::down || shape == SegmentShape::down_64k) {
+      const u32 top = shape == SegmentShape::down ? ~u32{0} : 0xffff;
+      assembler_.cmp(r8d, limit);
+      assembler_.jbe(slow);
+      assembler_.cmp(r8d, static_cast<i32>(top - (size - 1)));
+      assembler_.ja(slow);
+    } else if (size == 1) {
+      assembler_.cmp(r8d, limit);
+      assembler_.ja(slow);
+    } else {
+      assembler_.lea(r9, ptr(r8, static_cast<i32>(size - 1)));  // 64 bits: it can't wrap into the segment
+      assembler_.mov(r10d, limit);
+      assembler_.cmp(r9, r10);
+      assembler_.ja(slow);
+    }
   }
+  assembler_.mov(r9d, segment_field(segment, offsetof(SegmentRegister, base)));
+  assembler_.lea(r8d, ptr(r8, r9));
+}
+
+void Emitter::check_target(Gp target, u32 operand_size) {
+  const u32 most = operand_size == 2 ? 0xffff : 0xffffffff;
+  if (mode_.cs_limit() >= most) return;
+  protect_flags();
+  assembler_.cmp(target.r32(), static_cast<i32>(mode_.cs_limit()));
+  assembler_.ja(interpret_cold());
 }
 
 // Whether the operand can stand as gs:[...] in the instruction itself, with 32-bit addressing (its wrap is
@@ -136,7 +180,8 @@ bool Emitter::folds(const Instruction& insn) const {
 
 Mem Emitter::memory(const Instruction& insn, Access access, u32 size, i32 esp_bias) {
   if (!window_ || !folds(insn) || insn.base == kNoRegister) {
-    load_address(r8, insn, esp_bias);
+    load_offset(r8, insn, esp_bias);
+    linear_at_r8(insn.segment, size);
     return memory_at_r8(access, size);
   }
   mark();
@@ -194,7 +239,8 @@ void Emitter::lookup(Access access, u32 size) {
 // --- copying
 
 void Emitter::emit_prefixes(const Instruction& insn) {
-  if (insn.has_prefix(kPrefixOperandSize)) assembler_.db(0x66);
+  if (size_prefix_is_opcode(insn) ? insn.has_prefix(kPrefixOperandSize) : insn.operand_size == 2)
+    assembler_.db(0x66);
   if (insn.has_prefix(kPrefixLock)) assembler_.db(0xf0);
   if (!repeat_prefix_counts(insn)) return;
   if (insn.has_prefix(kPrefixRep)) assembler_.db(0xf3);
@@ -229,7 +275,8 @@ void Emitter::copy_with_memory(const Instruction& insn, Access access, u32 size)
     prepare_flags(insn);
     return copy_folded(insn);
   }
-  load_address(r8, insn);
+  load_offset(r8, insn);
+  linear_at_r8(insn.segment, size);
   if (!window_) lookup(access, size);
   prepare_flags(insn);
   copy_at(insn, !window_);
@@ -256,7 +303,7 @@ void Emitter::copy_folded(const Instruction& insn) {
 }
 
 // With [r9 + r8], or gs:[r8], for the memory operand. A REX prefix makes AH..BH unreachable: the halves are
-// swapped around the instruction. (Under a window, where it may fault in between, such are interpreted.)
+// swapped around the instruction. (Where a window might make it fault in between, such go by lookups.)
 void Emitter::copy_at(const Instruction& insn, bool r9_based) {
   const bool high = names_high_byte(insn);
   const u8 reg = high ? insn.modrm_reg() & 3 : insn.modrm_reg();
@@ -310,11 +357,6 @@ void Emitter::leave_loop_if(unsigned condition, unsigned unexecuted, Label out) 
   const Label leave = assembler_.newLabel();
   assembler_.j(static_cast<CondCode>(condition), leave);
   cold_loop_exits_.push_back({leave, out, unexecuted});
-}
-
-void Emitter::bind_to_link(Label label, u32 target_eip, Link* link) {
-  assembler_.bind(label);
-  jump_to_link(target_eip, link);
 }
 
 void Emitter::jump_indirect() {
@@ -395,17 +437,18 @@ void Emitter::give_back_to_budget(u32 instructions) {
   assembler_.mov(budget, r8);
 }
 
-// How many of the block's instructions stand at eip or behind; eip isn't its first.
+// How many of the block's instructions stand at eip or behind. The first one starts twice, for its poll.
 u32 Emitter::instructions_from(u32 eip) const {
-  return static_cast<u32>(std::count_if(starts_.begin(), starts_.end(), [&](const InstructionStart& start) {
+  const auto starts = std::count_if(starts_.begin(), starts_.end(), [&](const InstructionStart& start) {
     return start.guest_offset != InstructionStart::kCold && start.guest_offset >= eip - block_eip_;
-  }));
+  });
+  return static_cast<u32>(starts) - (eip == block_eip_ ? 1 : 0);
 }
 
 // Within a page a link holds as long as its block; between pages only where MOV CR3 changes nothing
 // (design 2.2).
 bool Emitter::linkable(u32 target_eip) const {
-  return global_ || (target_eip >> kPageShift) == (eip_ >> kPageShift);
+  return global_ || ((target_eip + cs_base_) >> kPageShift) == ((eip_ + cs_base_) >> kPageShift);
 }
 
 void Emitter::emit_cold() {
@@ -417,6 +460,15 @@ void Emitter::emit_cold() {
     assembler_.lea(r11, ptr(site.retry));
     assembler_.mov(r9d, site.info);
     jump_to(stubs_.access);
+  }
+  for (const ColdInterpret& site : cold_interprets_) {
+    assembler_.bind(site.label);
+    if (site.flags_saved) emit_restore_flags();
+    assembler_.mov(r10d, site.eip);
+    assembler_.mov(r11d, 0);  // no InterpretSite: decoded again, for what faults may
+    assembler_.mov(r8d, instructions_from(site.eip));
+    assembler_.mov(r9d, site.fpu ? AccessInfo::kFpu : 0);
+    jump_to(stubs_.interpret);
   }
   for (const ColdPoll& poll : cold_polls_) {
     assembler_.bind(poll.label);

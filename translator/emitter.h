@@ -50,8 +50,8 @@ class Emitter {
   Emitter(const RuntimeStubs& stubs, ModeKey mode, bool global)
       : stubs_(stubs), mode_(mode), global_(global) {}
 
-  // Starts the block of guest code at eip; it will stand at `address`.
-  void begin(const u8* address, u32 eip);
+  // Starts the block of guest code at eip, CS.base + eip = linear; it will stand at `address`.
+  void begin(const u8* address, u32 eip, Gva linear);
   // Emits the cold stubs and gives the finished code; false if AsmJit failed (too large).
   bool finish(std::vector<u8>& code);
 
@@ -82,10 +82,15 @@ class Emitter {
   asmjit::x86::Mem memory(const Instruction& insn, Access access, u32 size, i32 esp_bias = 0);
   // The same for the linear address in r8d.
   asmjit::x86::Mem memory_at_r8(Access access, u32 size);
+  // From the offset in r8d to its linear address, the segment's limit checked for `size` bytes: beyond it the
+  // interpreter executes the instruction. Clobbers r9, r10 and RFLAGS, which it protects.
+  void linear_at_r8(Seg segment, u32 size);
+  // The same for a branch's target in `target` and CS's limit; an operand size of 16 bits truncated it.
+  void check_target(asmjit::x86::Gp target, u32 operand_size);
   // Through a window in this instruction; else through lookups.
   bool window() const { return window_; }
-  // dst = linear address of the memory operand. esp_bias is added if the base is ESP (POP mem).
-  void load_address(asmjit::x86::Gp dst, const Instruction& insn, i32 esp_bias = 0);
+  // dst = offset of the memory operand. esp_bias is added if the base is ESP (POP mem).
+  void load_offset(asmjit::x86::Gp dst, const Instruction& insn, i32 esp_bias = 0);
   // Saves the flags ahead of code that clobbers RFLAGS; dead ones too, for a fault must show them.
   void protect_flags();
 
@@ -110,8 +115,6 @@ class Emitter {
   void jump_to_link(u32 target_eip, Link* link, bool polled = false);
   // jcc (host condition code 0-15) to a link's target.
   void jump_if_to_link(unsigned condition, u32 target_eip, Link* link);
-  // A rel8-only condition (jrcxz, loop) reaches a link through a near hop.
-  void bind_to_link(asmjit::Label label, u32 target_eip, Link* link);
   const std::vector<PendingLink>& pending_links() const { return links_; }
   // r8d holds the target eip: through the jump table, else RuntimeStubs::jump. Flags are in RFLAGS.
   void jump_indirect();
@@ -151,6 +154,12 @@ class Emitter {
     u32 info;
     bool flags_saved;
   };
+  struct ColdInterpret {
+    asmjit::Label label;
+    u32 eip;
+    bool fpu;
+    bool flags_saved;
+  };
   struct ColdPoll {
     asmjit::Label label;
     u32 eip;
@@ -175,6 +184,7 @@ class Emitter {
   void emit_tail(const Instruction& insn);
   void copy_folded(const Instruction& insn);
   void copy_at(const Instruction& insn, bool r9_based);
+  asmjit::Label interpret_cold();
   bool linkable(u32 target_eip) const;
   void emit_restore_flags();
   void emit_prefixes(const Instruction& insn);
@@ -189,6 +199,7 @@ class Emitter {
   asmjit::x86::Assembler assembler_;
   const u8* address_ = nullptr;
   u32 block_eip_ = 0;
+  u32 cs_base_ = 0;
 
   const Instruction* insn_ = nullptr;
   u32 eip_ = 0;
@@ -196,6 +207,7 @@ class Emitter {
   bool flags_saved_ = false;
   asmjit::Label retry_;
   std::vector<ColdSite> cold_;
+  std::vector<ColdInterpret> cold_interprets_;
   std::vector<ColdPoll> cold_polls_;
   std::vector<ColdBudget> cold_budgets_;
   std::vector<ColdLoopExit> cold_loop_exits_;

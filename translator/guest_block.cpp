@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <span>
 
+#include "cpu-model/code_mode.h"
 #include "cpu-model/memory_access.h"
 #include "translator/treatment.h"
 
@@ -17,25 +18,26 @@ struct CodePage {
   bool global = false;
 };
 
-Outcome<CodePage> code_page(Cpu& cpu, u32 eip) {
-  const PageTranslation walked = RS_TRY(walk(cpu, eip, AccessKind::fetch, cpu.user()));
+Outcome<CodePage> code_page(Cpu& cpu, Gva linear) {
+  const PageTranslation walked = RS_TRY(walk(cpu, linear, AccessKind::fetch, cpu.user()));
   const Gpa page = align_down(walked.gpa, Gpa{kPageSize});
   return CodePage{cpu.phys.host(page), page, !cpu.paging() || walked.global};
 }
 
-// The one instruction at the end of a page that continues on the next.
-Outcome<bool> read_straddling(Cpu& cpu, const Decoder& decoder, u32 eip, const CodePage& first,
+// The one instruction at the end of a page that continues on the next. within: bytes up to CS's limit.
+Outcome<bool> read_straddling(Cpu& cpu, const Decoder& decoder, const CodePage& first, u64 within,
                               GuestBlock& block) {
-  const u32 next_page = align_down(eip, kPageSize) + kPageSize;
+  const u32 next_page = align_down(block.linear, kPageSize) + kPageSize;
   const CodePage second = RS_TRY(code_page(cpu, next_page));
   if (second.host == nullptr) return false;
   u8 bytes[15];
-  const u32 here = next_page - eip;
-  std::copy_n(first.host + (eip & kPageOffsetMask), here, bytes);
+  const u32 here = next_page - block.linear;
+  std::copy_n(first.host + (block.linear & kPageOffsetMask), here, bytes);
   std::copy_n(second.host, sizeof bytes - here, bytes + here);
   GuestInstruction straddling;
-  straddling.eip = eip;
-  if (decoder.decode(bytes, CodeMode::protected32, straddling.insn) != DecodeStatus::ok) return false;
+  straddling.eip = block.eip;
+  const std::size_t size = std::min<u64>(sizeof bytes, within);
+  if (decoder.decode({bytes, size}, block.mode, straddling.insn) != DecodeStatus::ok) return false;
   block.pages[1] = second.page;
   block.global = first.global && second.global;
   block.instructions.push_back(straddling);
@@ -46,27 +48,34 @@ Outcome<bool> read_straddling(Cpu& cpu, const Decoder& decoder, u32 eip, const C
 
 Outcome<GuestBlock> read_guest_block(Cpu& cpu, const Decoder& decoder, u32 eip) {
   GuestBlock block;
+  const SegmentRegister& cs = cpu.state.segment(Seg::cs);
+  if (eip > cs.limit) return block;
   block.eip = eip;
-  const CodePage first = RS_TRY(code_page(cpu, eip));
+  block.linear = static_cast<Gva>(cs.base) + eip;
+  block.mode = code_mode(cpu);
+  const CodePage first = RS_TRY(code_page(cpu, block.linear));
   if (first.host == nullptr) return block;
   block.pages[0] = first.page;
   block.global = first.global;
-  const u32 page_end = align_down(eip, kPageSize) + (kPageSize - 1);  // inclusive: no wrap at the top
+  u32 page_offset = block.linear & kPageOffsetMask;
   bool shadowed = false;  // by STI: its block ends after the next instruction
   for (u32 at = eip; block.instructions.size() < kMaxBlockInstructions;) {
-    const u32 left = page_end - at + 1;
+    if (at > cs.limit) break;
+    const u32 left = kPageSize - page_offset;
+    const u64 within = u64{cs.limit} - at + 1;
     GuestInstruction next;
     next.eip = at;
     const auto status =
-        decoder.decode({first.host + (at & kPageOffsetMask), left}, CodeMode::protected32, next.insn);
-    if (status == DecodeStatus::truncated && block.instructions.empty())
-      RS_TRY(read_straddling(cpu, decoder, at, first, block));
+        decoder.decode({first.host + page_offset, std::min<u64>(left, within)}, block.mode, next.insn);
+    if (status == DecodeStatus::truncated && block.instructions.empty() && left < within)
+      RS_TRY(read_straddling(cpu, decoder, first, within, block));
     if (status != DecodeStatus::ok) break;
     block.instructions.push_back(next);
     const Treatment treatment = treatment_of(next.insn);
     if (ends_block(treatment) || shadowed || next.insn.length == left) break;
     shadowed = treatment == Treatment::set_if;
     at += next.insn.length;
+    page_offset += next.insn.length;
   }
   return block;
 }

@@ -12,26 +12,31 @@ namespace ringshift::bt {
 struct GuestInstruction {
   Instruction insn;
   u32 eip = 0;
+
+  u32 next_eip() const { return eip + insn.length; }
+  // Of a relative branch; an operand size of 16 bits truncates it (SDM vol. 2A Jcc).
+  u32 branch_target() const {
+    return (next_eip() + insn.immediate) & (insn.operand_size == 2 ? 0xffffu : ~0u);
+  }
 };
 
 struct GuestBlock {
   u32 eip = 0;
+  Gva linear = 0;  // CS.base + eip
+  CodeMode mode = CodeMode::protected32;
   Gpa pages[2] = {kNoPage, kNoPage};
   bool global = false;
   std::vector<GuestInstruction> instructions;
 
-  u32 end_eip() const {
-    const GuestInstruction& last = instructions.back();
-    return last.eip + last.insn.length;
-  }
+  u32 end_eip() const { return instructions.back().next_eip(); }
 };
 
 inline constexpr unsigned kMaxBlockInstructions = 64;
 
-// Decodes from eip (CS is flat) to the first instruction that ends a block, to the end of the page, or to
-// kMaxBlockInstructions. An instruction that straddles pages stands in a block of its own. Empty: the code
-// can't be translated here (not RAM, undefined, too long) and the interpreter must say what happens. A fault
-// is that of the fetch.
+// Decodes from CS:eip to the first instruction that ends a block, to the end of the page, to CS's limit, or
+// to kMaxBlockInstructions. An instruction that straddles pages stands in a block of its own. Empty: the code
+// can't be translated here (not RAM, undefined, too long, beyond the limit) and the interpreter must say what
+// happens. A fault is that of the fetch.
 Outcome<GuestBlock> read_guest_block(Cpu& cpu, const Decoder& decoder, u32 eip);
 
 }  // namespace ringshift::bt

@@ -19,8 +19,12 @@ std::string hex_bytes(const u8* bytes, std::size_t count) {
 
 class GuestFormatter {
  public:
-  GuestFormatter() {
-    ZydisDecoderInit(&decoder_, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
+  explicit GuestFormatter(CodeMode mode) {
+    if (mode == CodeMode::real16 || mode == CodeMode::protected16) {
+      ZydisDecoderInit(&decoder_, ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_16);
+    } else {
+      ZydisDecoderInit(&decoder_, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
+    }
     ZydisFormatterInit(&formatter_, ZYDIS_FORMATTER_STYLE_INTEL);
   }
   std::string text(const GuestInstruction& guest) const {
@@ -75,10 +79,18 @@ const char* shape_name(SegmentShape shape) {
       return "flat";
     case SegmentShape::based:
       return "based";
-    case SegmentShape::checked:
+    case SegmentShape::limited:
+      return "limited";
+    case SegmentShape::read_only:
+      return "read-only";
+    case SegmentShape::down:
+      return "down";
+    case SegmentShape::down_64k:
+      return "down-64k";
+    case SegmentShape::denied:
       break;
   }
-  return "checked";
+  return "denied";
 }
 
 }  // namespace
@@ -92,6 +104,11 @@ std::string describe(ModeKey mode) {
   if (mode.fpu_off()) text += " fpu-off";
   if (mode.sse_off()) text += " sse-off";
   if (mode.direct_tsc()) text += " host-tsc";
+  if (mode.real_segments()) text += mode.v86() ? " v8086" : " real";
+  if (mode.code16()) text += " code16";
+  if (mode.stack16()) text += " stack16";
+  if (mode.cs_limit() != 0xffffffff)
+    fmt::format_to(std::back_inserter(text), " cs-limit={:x}", mode.cs_limit());
   for (unsigned i = 0; i < kSegCount; ++i) {
     const SegmentShape shape = mode.shape(static_cast<Seg>(i));
     if (shape != SegmentShape::flat)
@@ -101,7 +118,7 @@ std::string describe(ModeKey mode) {
 }
 
 std::string list_guest(const GuestBlock& guest, unsigned count) {
-  const GuestFormatter formatter;
+  const GuestFormatter formatter(guest.mode);
   std::string text;
   for (const GuestInstruction& next : guest.instructions) {
     if (count-- == 0) break;

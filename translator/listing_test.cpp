@@ -123,7 +123,7 @@ TEST_F(ListingTest, Modes) {
   cpu_.state.segment(Seg::fs).limit = 0xfff;
   set_cpl(3);
   EXPECT_EQ(describe(ModeKey(cpu_).with_window()),
-            "user window unpaged downward fpu-off sse-off fs=checked gs=based");
+            "user window unpaged downward fpu-off sse-off fs=limited gs=based");
 }
 
 }  // namespace

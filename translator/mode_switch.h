@@ -5,6 +5,7 @@
 // its return need nothing but a look into a table.
 #pragma once
 
+#include <algorithm>
 #include <array>
 
 #include "mmu-shadow/window_set.h"
@@ -36,20 +37,23 @@ class ModeSwitch {
   // The mode entered last, while nothing changed that it hangs on.
   bool known() const { return known_; }
   ModeKey mode() const { return mode_; }
-  bool is(ModeKey mode) const { return known_ && mode_ == mode; }
+  bool is(ModeKey mode) const { return known_ && mode_ == mode && cs_base_ == cs_base(); }
 
   // Makes everything ready for code of this mode, which is key_now().
   void enter(ModeKey mode) {
     const WindowSet::Place place = mode.window() ? windows_.enter_place() : WindowSet::Place{};
     if (mode.window()) RS_CHECK(place.window != nullptr);
-    Entered& entered = entered_[index(mode)];
-    entered = {mode, epoch_, generations_.of(mode) << 32, place};
+    if (generations_.exhausted()) begin_generations();
+    const u32 base = cs_base();
+    Entered& entered = entered_[index(mode, base)];
+    entered = {mode, base, epoch_, generations_.of(mode, base) << 32, place};
     use(entered);
   }
   // The same where it was entered before and nothing has changed; false: it must be enter().
   bool enter_again(ModeKey mode) {
-    const Entered& entered = entered_[index(mode)];
-    if (entered.epoch != epoch_ || !(entered.mode == mode)) return false;
+    const u32 base = cs_base();
+    const Entered& entered = entered_[index(mode, base)];
+    if (entered.epoch != epoch_ || !(entered.mode == mode) || entered.cs_base != base) return false;
     if (mode.window()) windows_.enter_again(entered.place);
     use(entered);
     return true;
@@ -70,18 +74,28 @@ class ModeSwitch {
     forget();
   }
   // The current mode's generation has an entry now that hangs on a local mapping.
-  void note_local() { generations_.note_local(mode_); }
+  void note_local() { generations_.note_local(mode_, cs_base_); }
 
  private:
   struct Entered {
     ModeKey mode;
+    u32 cs_base = 0;
     u64 epoch = 0;
     u64 generation = 0;
     WindowSet::Place place;
   };
   static constexpr unsigned kKept = 32;
-  static unsigned index(ModeKey mode) { return (mode.value() * 0x9e3779b1u) >> 27; }
+  static unsigned index(ModeKey mode, u32 cs_base) {
+    return static_cast<unsigned>(((mode.hash() ^ cs_base) * 0x9e3779b97f4a7c15u) >> 59);
+  }
+  u32 cs_base() const { return static_cast<u32>(cpu_.state.segment(Seg::cs).base); }
 
+  // A tag has no room for more of them: the table begins anew.
+  void begin_generations() {
+    std::fill_n(context_.jump_table, kJumpEntries, JumpEntry{});
+    generations_.begin();
+    ++epoch_;
+  }
   void forget() {
     ++epoch_;
     known_ = false;
@@ -95,6 +109,7 @@ class ModeSwitch {
     context_.tlb_table = cpu_.tlb.table(entered.mode.user()).data();
     context_.jump_generation = entered.generation;
     mode_ = entered.mode;
+    cs_base_ = entered.cs_base;
     known_ = true;
   }
 
@@ -108,6 +123,7 @@ class ModeSwitch {
   std::array<Entered, kKept> entered_{};
   u64 epoch_ = 1;
   ModeKey mode_;
+  u32 cs_base_ = 0;
   bool known_ = false;
   const u8* gs_base_ = nullptr;
 };

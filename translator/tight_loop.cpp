@@ -37,8 +37,7 @@ unsigned BlockTranslator::rounds_of(const GuestBlock& guest, const std::vector<S
   // An observer of blocks counts on each instruction standing once in its block.
   if (exact_count_ || listing_.observed() || steps.size() > kMostInstructions) return 1;
   const auto& [last, treatment, soft] = steps.back();
-  const u32 target = last->eip + last->insn.length + last->insn.immediate;
-  if (treatment != Treatment::jump_if || target != guest.eip) return 1;
+  if (treatment != Treatment::jump_if || last->branch_target() != guest.eip) return 1;
   for (std::size_t i = 0; i + 1 < steps.size(); ++i)
     if (!may_repeat(steps[i].treatment)) return 1;
   return kRounds;

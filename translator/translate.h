@@ -24,13 +24,17 @@ void translate_rep(Emitter& emitter, const GuestInstruction& guest, InterpretSit
 void translate_push(Emitter& emitter, const GuestInstruction& guest);
 void translate_pop(Emitter& emitter, const GuestInstruction& guest);
 void translate_leave(Emitter& emitter, const GuestInstruction& guest);
-void translate_push_flags(Emitter& emitter);
+void translate_push_flags(Emitter& emitter, const GuestInstruction& guest);
 void translate_push_segment(Emitter& emitter, const GuestInstruction& guest);
-// The host operand of the dword on top of the stack.
-asmjit::x86::Mem stack_top(Emitter& emitter);
-// Pushes the 32-bit value in `value` (not r8-r10), or an immediate.
-void push_register(Emitter& emitter, asmjit::x86::Gp value);
-void push_immediate(Emitter& emitter, u32 value);
+// The host operand of the 2 or 4 bytes on top of the stack.
+asmjit::x86::Mem stack_top(Emitter& emitter, u32 size);
+// Pushes `size` bytes, 2 or 4, of `value` (not r8-r10), or of an immediate.
+void push_register(Emitter& emitter, asmjit::x86::Gp value, u32 size);
+void push_immediate(Emitter& emitter, u32 value, u32 size);
+// ss:[(e)sp + displacement], as an instruction's memory operand.
+Instruction stack_slot(const Emitter& emitter, i32 displacement);
+// (E)SP = `from` (kEsp, kEbp) + by; clobbers r9.
+void move_stack_pointer(Emitter& emitter, u8 from, i32 by);
 
 // CLI, STI and POPFD at CPL 0 (translate_flags.cpp); `site` for a POPFD that changes more than IF and the
 // arithmetic flags.

@@ -10,34 +10,57 @@ using namespace asmjit::x86;  // NOLINT: register names
 
 namespace {
 
-u32 next_eip(const GuestInstruction& guest) { return guest.eip + guest.insn.length; }
-u32 relative_target(const GuestInstruction& guest) { return next_eip(guest) + guest.insn.immediate; }
+// JrCXZ over the counter of the instruction's address size, to `zero`; of CX alone ECX is put aside in r9.
+void jump_if_counter_zero(Emitter& emitter, const Instruction& insn, const asmjit::Label& zero) {
+  auto& as = emitter.as();
+  if (insn.address_size == 4) return void(as.jecxz(ecx, zero));
+  as.mov(r9d, ecx);
+  as.movzx(ecx, cx);
+  as.jecxz(ecx, zero);
+  as.mov(ecx, r9d);
+}
+// At `zero`.
+void bind_counter_zero(Emitter& emitter, const Instruction& insn, const asmjit::Label& zero) {
+  emitter.as().bind(zero);
+  if (insn.address_size == 2) emitter.as().mov(ecx, r9d);
+}
 
-// JECXZ and LOOP, which leave the flags alone. (Their 67 forms are interpreted.)
+// JCXZ, JECXZ and LOOP, which leave the flags alone.
 void translate_counter(Emitter& emitter, const GuestInstruction& guest, TranslationBlock& block) {
+  const Instruction& insn = guest.insn;
   emitter.restore_flags();
-  const asmjit::Label taken = emitter.as().newLabel();
-  const asmjit::Label not_taken = emitter.as().newLabel();
-  if (guest.insn.mnemonic == ZYDIS_MNEMONIC_LOOP) {
+  const asmjit::Label zero = emitter.as().newLabel();
+  const bool loop = insn.mnemonic == ZYDIS_MNEMONIC_LOOP;
+  if (loop && insn.address_size == 4) {
     emitter.as().lea(ecx, ptr(rcx, -1));
-    emitter.as().jecxz(ecx, not_taken);
-    emitter.jump_to_link(relative_target(guest), &block.links[0]);
-    emitter.bind_to_link(not_taken, next_eip(guest), &block.links[1]);
+  } else if (loop) {
+    emitter.as().lea(r9d, ptr(rcx, -1));
+    emitter.as().mov(cx, r9w);
+  }
+  jump_if_counter_zero(emitter, insn, zero);
+  if (loop) {
+    emitter.jump_to_link(guest.branch_target(), &block.links[0]);
+    bind_counter_zero(emitter, insn, zero);
+    emitter.jump_to_link(guest.next_eip(), &block.links[1]);
   } else {
-    emitter.as().jecxz(ecx, taken);
-    emitter.jump_to_link(next_eip(guest), &block.links[1]);
-    emitter.bind_to_link(taken, relative_target(guest), &block.links[0]);
+    emitter.jump_to_link(guest.next_eip(), &block.links[1]);
+    bind_counter_zero(emitter, insn, zero);
+    emitter.jump_to_link(guest.branch_target(), &block.links[0]);
   }
 }
 
-// Loads an indirect branch's target into r11d.
+// Loads an indirect branch's target into r11d, checked.
 void load_target(Emitter& emitter, const Instruction& insn) {
+  auto& as = emitter.as();
+  const bool wide = insn.operand_size == 4;
   if (!insn.memory_form()) {
-    emitter.as().mov(r11d, gpd(insn.modrm_rm()));
-    return;
+    const unsigned reg = insn.modrm_rm();
+    wide ? as.mov(r11d, gpd(reg)) : as.movzx(r11d, gpw(reg));
+  } else {
+    const Mem target = emitter.memory(insn, Access::read, insn.operand_size);
+    wide ? as.mov(r11d, target) : as.movzx(r11d, target);
   }
-  const Mem target = emitter.memory(insn, Access::read, 4);
-  emitter.as().mov(r11d, target);
+  emitter.check_target(r11, insn.operand_size);
 }
 
 void jump_to_r11(Emitter& emitter) {
@@ -47,14 +70,13 @@ void jump_to_r11(Emitter& emitter) {
 }
 
 void translate_ret(Emitter& emitter, const Instruction& insn) {
-  Instruction top;
-  top.segment = Seg::ss;
-  top.base = kEsp;
+  auto& as = emitter.as();
   const i32 release = insn.opcode == 0xc2 ? static_cast<i32>(insn.immediate & 0xffff) : 0;
   emitter.begin_memory();
-  const Mem return_address = emitter.memory(top, Access::read, 4);
-  emitter.as().mov(r11d, return_address);
-  emitter.as().lea(esp, ptr(rsp, 4 + release));
+  const Mem return_address = stack_top(emitter, insn.operand_size);
+  insn.operand_size == 4 ? as.mov(r11d, return_address) : as.movzx(r11d, return_address);
+  emitter.check_target(r11, insn.operand_size);
+  move_stack_pointer(emitter, kEsp, insn.operand_size + release);
   jump_to_r11(emitter);
 }
 
@@ -66,21 +88,21 @@ void translate_branch(Emitter& emitter, const GuestInstruction& guest, Treatment
   switch (treatment) {
     case Treatment::jump:
       emitter.restore_flags();
-      emitter.jump_to_link(relative_target(guest), &block.links[0]);
+      emitter.jump_to_link(guest.branch_target(), &block.links[0]);
       break;
     case Treatment::jump_if:
       emitter.restore_flags();
-      emitter.jump_if_to_link(insn.opcode & 15, relative_target(guest), &block.links[0]);
-      emitter.jump_to_link(next_eip(guest), &block.links[1]);
+      emitter.jump_if_to_link(insn.opcode & 15, guest.branch_target(), &block.links[0]);
+      emitter.jump_to_link(guest.next_eip(), &block.links[1]);
       break;
     case Treatment::jump_counter:
       translate_counter(emitter, guest, block);
       break;
     case Treatment::call:
       emitter.begin_memory();
-      push_immediate(emitter, next_eip(guest));
+      push_immediate(emitter, guest.next_eip(), insn.operand_size);
       emitter.restore_flags();
-      emitter.jump_to_link(relative_target(guest), &block.links[0]);
+      emitter.jump_to_link(guest.branch_target(), &block.links[0]);
       break;
     case Treatment::jump_indirect:
       emitter.begin_memory();
@@ -90,7 +112,7 @@ void translate_branch(Emitter& emitter, const GuestInstruction& guest, Treatment
     case Treatment::call_indirect:
       emitter.begin_memory();
       load_target(emitter, insn);
-      push_immediate(emitter, next_eip(guest));
+      push_immediate(emitter, guest.next_eip(), insn.operand_size);
       jump_to_r11(emitter);
       break;
     case Treatment::ret:

@@ -58,11 +58,9 @@ void translate_moffs(Emitter& emitter, const GuestInstruction& guest) {
 
 void translate_lea(Emitter& emitter, const GuestInstruction& guest) {
   const Instruction& insn = guest.insn;
-  Instruction offset_only = insn;
-  offset_only.segment = Seg::cs;  // flat by ModeKey::translatable: LEA adds no base
   const unsigned reg = insn.modrm_reg();
-  if (insn.operand_size == 4) return emitter.load_address(gpd(reg), offset_only);
-  emitter.load_address(r8, offset_only);
+  if (insn.operand_size == 4) return emitter.load_offset(gpd(reg), insn);
+  emitter.load_offset(r8, insn);
   emitter.as().mov(gpw(reg), r8w);
 }
 
@@ -74,7 +72,7 @@ void translate_bit_string(Emitter& emitter, const GuestInstruction& guest) {
   const unsigned reg = insn.modrm_reg();
   emitter.begin_memory();
   emitter.protect_flags();
-  emitter.load_address(r8, insn);
+  emitter.load_offset(r8, insn);
   if (wide) {
     as.mov(r11d, gpd(reg));
   } else {
@@ -82,6 +80,8 @@ void translate_bit_string(Emitter& emitter, const GuestInstruction& guest) {
   }
   as.sar(r11d, wide ? 5 : 4);
   as.lea(r8d, ptr(r8, r11, wide ? 2 : 1));
+  if (insn.address_size == 2) as.movzx(r8d, r8w);
+  emitter.linear_at_r8(insn.segment, insn.operand_size);
   as.mov(r11d, gpd(reg));
   as.and_(r11d, wide ? 31 : 15);
   const Access access = insn.mnemonic == ZYDIS_MNEMONIC_BT ? Access::read : Access::write;

@@ -24,15 +24,17 @@ void translate_set_if(Emitter& emitter) {
 
 // Most POPFs restore IF and the arithmetic flags. What waits for IF is delivered before the next instruction.
 void translate_pop_flags(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site) {
-  constexpr u32 kRare = kFlagTf | kFlagDf | kFlagIopl | kFlagNt | kFlagAc | kFlagId;
+  const bool wide = guest.insn.operand_size == 4;
+  const u32 rare = kFlagTf | kFlagDf | kFlagIopl | kFlagNt | (wide ? kFlagAc | kFlagId : 0);
   auto& as = emitter.as();
   const asmjit::Label usual = as.newLabel();
   emitter.protect_flags();
   emitter.begin_memory();
-  as.mov(r11d, stack_top(emitter));
+  const Mem top = stack_top(emitter, guest.insn.operand_size);
+  wide ? as.mov(r11d, top) : as.movzx(r11d, top);
   as.mov(r9d, flags_word());
   as.xor_(r9d, r11d);
-  as.test(r9d, kRare);
+  as.test(r9d, rare);
   as.jz(usual);
   emitter.interpret_aside(site);
   as.bind(usual);
@@ -44,7 +46,7 @@ void translate_pop_flags(Emitter& emitter, const GuestInstruction& guest, Interp
   as.shr(r11d, 11);
   as.and_(r11d, 1);
   as.or_(r12d, r11d);
-  as.lea(esp, ptr(rsp, 4));
+  move_stack_pointer(emitter, kEsp, guest.insn.operand_size);
   emitter.leave_if_events(guest.eip + guest.insn.length);
   emitter.restore_flags();
   emitter.resume_here(site);

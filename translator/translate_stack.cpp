@@ -1,4 +1,4 @@
-// Translations of PUSH, POP and LEAVE: the store or load first, then ESP, so that each can restart.
+// Translations of PUSH, POP and LEAVE: the store or load first, then (E)SP, so that each can restart.
 #include <cstddef>
 
 #include "translator/translate.h"
@@ -9,62 +9,82 @@ using namespace asmjit::x86;  // NOLINT: register names
 
 namespace {
 
-// ss:[esp + displacement], as an instruction's memory operand.
-Instruction stack_slot(i32 displacement) {
+u8 stack_address_size(const Emitter& emitter) { return emitter.mode().stack16() ? 2 : 4; }
+
+Gp sized(const Gp& reg, u32 size) { return size == 2 ? Gp(reg.r16()) : Gp(reg.r32()); }
+
+}  // namespace
+
+// ss:[(e)sp + displacement], as an instruction's memory operand.
+Instruction stack_slot(const Emitter& emitter, i32 displacement) {
   Instruction slot;
   slot.segment = Seg::ss;
   slot.base = kEsp;
   slot.displacement = displacement;
+  slot.address_size = stack_address_size(emitter);
   return slot;
 }
 
-}  // namespace
-
-Mem stack_top(Emitter& emitter) { return emitter.memory(stack_slot(0), Access::read, 4); }
-
-void push_register(Emitter& emitter, Gp value) {
-  const Mem top = emitter.memory(stack_slot(-4), Access::write, 4);
-  emitter.as().mov(top, value.r32());
-  emitter.as().lea(esp, ptr(rsp, -4));
+Mem stack_top(Emitter& emitter, u32 size) {
+  return emitter.memory(stack_slot(emitter, 0), Access::read, size);
 }
 
-void push_immediate(Emitter& emitter, u32 value) {
-  const Mem top = emitter.memory(stack_slot(-4), Access::write, 4);
-  emitter.as().mov(top, value);
-  emitter.as().lea(esp, ptr(rsp, -4));
+// Of a 16-bit stack, SP wraps and the upper half of ESP stays (SDM vol. 1 6.2.3).
+void move_stack_pointer(Emitter& emitter, u8 from, i32 by) {
+  auto& as = emitter.as();
+  if (!emitter.mode().stack16()) {
+    as.lea(esp, ptr(gpq(from), by));
+  } else {
+    as.lea(r9d, ptr(gpq(from), by));
+    as.mov(sp, r9w);
+  }
+}
+
+void push_register(Emitter& emitter, Gp value, u32 size) {
+  const Mem top = emitter.memory(stack_slot(emitter, -static_cast<i32>(size)), Access::write, size);
+  emitter.as().mov(top, sized(value, size));
+  move_stack_pointer(emitter, kEsp, -static_cast<i32>(size));
+}
+
+void push_immediate(Emitter& emitter, u32 value, u32 size) {
+  const Mem top = emitter.memory(stack_slot(emitter, -static_cast<i32>(size)), Access::write, size);
+  emitter.as().mov(top, size == 2 ? value & 0xffff : value);
+  move_stack_pointer(emitter, kEsp, -static_cast<i32>(size));
 }
 
 void translate_push(Emitter& emitter, const GuestInstruction& guest) {
   const Instruction& insn = guest.insn;
   const Operand& operand = insn.operands[0];
+  const u32 size = insn.operand_size;
   emitter.begin_memory();
-  if (operand.kind == OperandKind::immediate) return push_immediate(emitter, insn.immediate);
-  if (operand.kind == OperandKind::gpr32) return push_register(emitter, gpd(operand.reg));
-  const Mem source = emitter.memory(insn, Access::read, 4);
-  emitter.as().mov(r11d, source);
-  push_register(emitter, r11);
+  if (operand.kind == OperandKind::immediate) return push_immediate(emitter, insn.immediate, size);
+  if (operand.kind != OperandKind::memory) return push_register(emitter, gpd(operand.reg), size);
+  const Mem source = emitter.memory(insn, Access::read, size);
+  emitter.as().mov(sized(r11, size), source);
+  push_register(emitter, r11, size);
 }
 
 void translate_pop(Emitter& emitter, const GuestInstruction& guest) {
   const Instruction& insn = guest.insn;
   const Operand& operand = insn.operands[0];
+  const u32 size = insn.operand_size;
   emitter.begin_memory();
-  const Mem top = stack_top(emitter);
-  if (operand.kind == OperandKind::gpr32) {
-    emitter.as().mov(gpd(operand.reg), top);
-    if (operand.reg != kEsp) emitter.as().lea(esp, ptr(rsp, 4));
+  const Mem top = stack_top(emitter, size);
+  if (operand.kind != OperandKind::memory) {
+    emitter.as().mov(sized(gpd(operand.reg), size), top);
+    if (operand.reg != kEsp) move_stack_pointer(emitter, kEsp, static_cast<i32>(size));
     return;
   }
-  emitter.as().mov(r11d, top);
+  emitter.as().mov(sized(r11, size), top);
   // An ESP base counts after the increment (SDM vol. 2B POP).
-  const Mem target = emitter.memory(insn, Access::write, 4, 4);
-  emitter.as().mov(target, r11d);
-  emitter.as().lea(esp, ptr(rsp, 4));
+  const Mem target = emitter.memory(insn, Access::write, size, static_cast<i32>(size));
+  emitter.as().mov(target, sized(r11, size));
+  move_stack_pointer(emitter, kEsp, static_cast<i32>(size));
 }
 
 // r12 holds the arithmetic flags as LAHF and SETO give them; the others are in VcpuState. VM and RF are
 // pushed clear (SDM vol. 2B PUSHF).
-void translate_push_flags(Emitter& emitter) {
+void translate_push_flags(Emitter& emitter, const GuestInstruction& guest) {
   auto& as = emitter.as();
   emitter.protect_flags();
   emitter.begin_memory();
@@ -78,7 +98,7 @@ void translate_push_flags(Emitter& emitter) {
   as.mov(r9d, ptr(r13, static_cast<i32>(offsetof(VcpuState, rflags)), 4));
   as.and_(r9d, ~(kArithmeticFlags | kFlagVm | kFlagRf));
   as.or_(r11d, r9d);
-  push_register(emitter, r11);
+  push_register(emitter, r11, guest.insn.operand_size);
 }
 
 // The selector, zero-extended.
@@ -88,18 +108,18 @@ void translate_push_segment(Emitter& emitter, const GuestInstruction& guest) {
                                offsetof(SegmentRegister, selector);
   emitter.begin_memory();
   emitter.as().movzx(r11d, ptr(r13, static_cast<i32>(selector), 2));
-  push_register(emitter, r11);
+  push_register(emitter, r11, guest.insn.operand_size);
 }
 
-void translate_leave(Emitter& emitter, const GuestInstruction&) {
-  Instruction frame;
-  frame.segment = Seg::ss;
+void translate_leave(Emitter& emitter, const GuestInstruction& guest) {
+  const u32 size = guest.insn.operand_size;
+  Instruction frame = stack_slot(emitter, 0);
   frame.base = kEbp;
   emitter.begin_memory();
-  const Mem saved = emitter.memory(frame, Access::read, 4);
-  emitter.as().mov(r11d, saved);
-  emitter.as().lea(esp, ptr(rbp, 4));
-  emitter.as().mov(ebp, r11d);
+  const Mem saved = emitter.memory(frame, Access::read, size);
+  emitter.as().mov(sized(r11, size), saved);
+  move_stack_pointer(emitter, kEbp, static_cast<i32>(size));
+  emitter.as().mov(sized(rbp, size), sized(r11, size));
 }
 
 }  // namespace ringshift::bt

@@ -13,52 +13,75 @@ Gp sized(const Gp& reg, u32 size) {
   return size == 1 ? Gp(reg.r8()) : size == 2 ? Gp(reg.r16()) : Gp(reg.r32());
 }
 
-// seg:[reg].
-Mem element_at(Emitter& emitter, Seg segment, u8 reg, Access access, u32 size) {
-  Instruction element;
-  element.segment = segment;
-  element.base = reg;
-  return emitter.memory(element, access, size);
-}
+// One string instruction's elements, and its index registers.
+class Elements {
+ public:
+  Elements(Emitter& emitter, const Instruction& insn)
+      : emitter_(emitter), insn_(insn), size_(element_size(insn)) {}
 
-void advance(Emitter& emitter, u8 reg, u32 size) {
-  const i32 step = emitter.mode().downward() ? -static_cast<i32>(size) : static_cast<i32>(size);
-  emitter.as().lea(gpd(reg), ptr(gpq(reg), step));
-}
+  u32 size() const { return size_; }
+  Mem source() { return at(insn_.segment, kEsi, Access::read); }
+  Mem destination(Access access) { return at(Seg::es, kEdi, access); }
+  // Of 16-bit addresses SI and DI alone are part (SDM vol. 1 3.3.7).
+  void advance(u8 reg) {
+    const i32 step = emitter_.mode().downward() ? -static_cast<i32>(size_) : static_cast<i32>(size_);
+    auto& as = emitter_.as();
+    if (insn_.address_size == 4) {
+      as.lea(gpd(reg), ptr(gpq(reg), step));
+    } else {
+      as.lea(r9d, ptr(gpq(reg), step));
+      as.mov(gpw(reg), r9w);
+    }
+  }
+
+ private:
+  Mem at(Seg segment, u8 reg, Access access) {
+    Instruction element;
+    element.segment = segment;
+    element.base = reg;
+    element.address_size = insn_.address_size;
+    return emitter_.memory(element, access, size_);
+  }
+
+  Emitter& emitter_;
+  const Instruction& insn_;
+  u32 size_;
+};
 
 }  // namespace
 
 void translate_string(Emitter& emitter, const GuestInstruction& guest) {
   const Instruction& insn = guest.insn;
-  const u32 size = element_size(insn);
+  Elements elements(emitter, insn);
+  const u32 size = elements.size();
   const Gp accumulator = sized(rax, size);
   const Gp value = sized(r11, size);
   auto& as = emitter.as();
   emitter.begin_memory();
   switch (insn.opcode & 0xfe) {
     case 0xa4:  // MOVS
-      as.mov(value, element_at(emitter, insn.segment, kEsi, Access::read, size));
-      as.mov(element_at(emitter, Seg::es, kEdi, Access::write, size), value);
-      advance(emitter, kEsi, size);
-      advance(emitter, kEdi, size);
+      as.mov(value, elements.source());
+      as.mov(elements.destination(Access::write), value);
+      elements.advance(kEsi);
+      elements.advance(kEdi);
       break;
     case 0xa6:  // CMPS
-      as.mov(value, element_at(emitter, insn.segment, kEsi, Access::read, size));
-      as.cmp(value, element_at(emitter, Seg::es, kEdi, Access::read, size));
-      advance(emitter, kEsi, size);
-      advance(emitter, kEdi, size);
+      as.mov(value, elements.source());
+      as.cmp(value, elements.destination(Access::read));
+      elements.advance(kEsi);
+      elements.advance(kEdi);
       break;
     case 0xaa:  // STOS
-      as.mov(element_at(emitter, Seg::es, kEdi, Access::write, size), accumulator);
-      advance(emitter, kEdi, size);
+      as.mov(elements.destination(Access::write), accumulator);
+      elements.advance(kEdi);
       break;
     case 0xac:  // LODS
-      as.mov(accumulator, element_at(emitter, insn.segment, kEsi, Access::read, size));
-      advance(emitter, kEsi, size);
+      as.mov(accumulator, elements.source());
+      elements.advance(kEsi);
       break;
     default:  // SCAS
-      as.cmp(accumulator, element_at(emitter, Seg::es, kEdi, Access::read, size));
-      advance(emitter, kEdi, size);
+      as.cmp(accumulator, elements.destination(Access::read));
+      elements.advance(kEdi);
       break;
   }
   emitter.settle_flags(insn);
@@ -85,7 +108,7 @@ void translate_rep(Emitter& emitter, const GuestInstruction& guest, InterpretSit
   if (source) as.lea(rsi, ptr(r9, rsi));
   emitter.mark();
   as.db(insn.has_prefix(kPrefixRepne) ? 0xf2 : 0xf3);
-  if (insn.has_prefix(kPrefixOperandSize)) as.db(0x66);
+  if (insn.operand_size == 2) as.db(0x66);
   as.db(insn.opcode);
   as.mov(edi, edi);
   if (source) as.mov(esi, esi);

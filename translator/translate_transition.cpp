@@ -14,7 +14,7 @@ void translate_load_segment(Emitter& emitter, const GuestInstruction& guest, Int
   auto& as = emitter.as();
   emitter.begin_memory();
   if (pop) {
-    as.mov(r8d, stack_top(emitter));
+    as.mov(r8d, stack_top(emitter, 4));
   } else if (insn.memory_form()) {
     as.movzx(r8d, emitter.memory(insn, Access::read, 2));
   } else {

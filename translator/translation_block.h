@@ -51,6 +51,7 @@ struct InterpretSite {
   // What followed last time when that was elsewhere; valid while the epochs are the same.
   const TranslationBlock* usual = nullptr;
   u64 usual_epoch = 0;    // BlockTable::epoch()
+  u32 usual_base = 0;     // CS's
   u64 usual_mapping = 0;  // Dispatcher::mapping_of()
 };
 
@@ -63,6 +64,7 @@ using SecondPageHook = ListHook<TranslationBlock, struct BlocksIntoPage>;
 
 struct TranslationBlock : BucketHook, PageHook, SecondPageHook {
   u32 eip = 0;
+  Gva linear = 0;  // CS.base + eip when it was made; mode.shifting() blocks may be met elsewhere, too
   ModeKey mode;
   Gpa pages[2] = {kNoPage, kNoPage};  // the guest-physical pages its bytes stand on
   u32 first_byte = 0;                 // gpa offset in pages[0]

@@ -93,6 +93,7 @@ constexpr Special kSpecial[] = {
     {ZYDIS_MNEMONIC_JNL, Treatment::jump_if},
     {ZYDIS_MNEMONIC_JLE, Treatment::jump_if},
     {ZYDIS_MNEMONIC_JNLE, Treatment::jump_if},
+    {ZYDIS_MNEMONIC_JCXZ, Treatment::jump_counter},
     {ZYDIS_MNEMONIC_JECXZ, Treatment::jump_counter},
     {ZYDIS_MNEMONIC_LOOP, Treatment::jump_counter},
     {ZYDIS_MNEMONIC_PREFETCHNTA, Treatment::nothing},
@@ -105,7 +106,9 @@ constexpr Special kSpecial[] = {
     {ZYDIS_MNEMONIC_STD, Treatment::direction},
     {ZYDIS_MNEMONIC_CLI, Treatment::clear_if},
     {ZYDIS_MNEMONIC_STI, Treatment::set_if},
+    {ZYDIS_MNEMONIC_POPF, Treatment::pop_flags},
     {ZYDIS_MNEMONIC_POPFD, Treatment::pop_flags},
+    {ZYDIS_MNEMONIC_PUSHF, Treatment::push_flags},
     {ZYDIS_MNEMONIC_PUSHFD, Treatment::push_flags},
     {ZYDIS_MNEMONIC_RDTSC, Treatment::read_tsc},
     {ZYDIS_MNEMONIC_RDTSCP, Treatment::read_tsc},
@@ -171,7 +174,7 @@ bool loads_data_segment(const Instruction& insn) {
 
 // MOV, PUSH and POP of segment registers go on in the block; of control and debug registers they end it.
 Treatment system_operands(const Instruction& insn) {
-  if (insn.mnemonic == ZYDIS_MNEMONIC_PUSH && insn.operand_size == 4) return Treatment::push_segment;
+  if (insn.mnemonic == ZYDIS_MNEMONIC_PUSH) return Treatment::push_segment;
   if (insn.operands[0].kind == OperandKind::segment && loads_data_segment(insn))
     return Treatment::load_segment;
   for (unsigned i = 0; i < insn.operand_count; ++i)
@@ -189,9 +192,8 @@ bool is_string(const Instruction& insn) {
 
 Treatment string_treatment(const Instruction& insn) {
   const bool repeated = insn.has_prefix(kPrefixRep) || insn.has_prefix(kPrefixRepne);
-  if (insn.address_size != 4) return Treatment::interpret;
   const bool lods = (insn.opcode & 0xfe) == 0xac;
-  if (repeated) return lods ? Treatment::interpret : Treatment::rep_string;
+  if (repeated) return lods || insn.address_size != 4 ? Treatment::interpret : Treatment::rep_string;
   return Treatment::string;
 }
 
@@ -232,30 +234,18 @@ Treatment fpu_treatment(const Instruction& insn) {
 }
 
 Treatment control_treatment(const Instruction& insn, Treatment treatment) {
-  const bool wide = insn.operand_size == 4;  // 16-bit forms truncate EIP: rare, interpreted
   const OperandKind kind = insn.operands[0].kind;
   switch (treatment) {
     case Treatment::jump:
-      if (!wide) return Treatment::interpret_last;
       if (kind == OperandKind::relative) return Treatment::jump;
       return insn.opcode == 0xff && insn.modrm_reg() == 4 ? Treatment::jump_indirect
                                                           : Treatment::interpret_last;
     case Treatment::call:
-      if (!wide) return Treatment::interpret_last;
       if (kind == OperandKind::relative) return Treatment::call;
       return insn.opcode == 0xff && insn.modrm_reg() == 2 ? Treatment::call_indirect
                                                           : Treatment::interpret_last;
     case Treatment::ret:
-      return wide && (insn.opcode == 0xc3 || insn.opcode == 0xc2) ? Treatment::ret
-                                                                  : Treatment::interpret_last;
-    case Treatment::jump_counter:
-      return wide && insn.address_size == 4 ? treatment : Treatment::interpret_last;
-    case Treatment::jump_if:
-      return wide ? treatment : Treatment::interpret_last;
-    case Treatment::push:
-    case Treatment::pop:
-    case Treatment::leave:
-      return wide ? treatment : Treatment::interpret;
+      return insn.opcode == 0xc3 || insn.opcode == 0xc2 ? Treatment::ret : Treatment::interpret_last;
     default:
       return treatment;
   }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "cpu-model/code_mode.h"
 #include "cpu-model/control_registers.h"
 #include "cpu-model/exceptions.h"
 #include "cpu-model/interp/quick.h"
@@ -16,11 +17,6 @@ namespace {
 
 constexpr u32 kDr6SingleStep = 1u << 14;
 constexpr u32 kMaxLength = 15;
-
-CodeMode code_mode(const Cpu& cpu) {
-  if (cpu.real_segments()) return cpu.code32() ? CodeMode::real32 : CodeMode::real16;
-  return cpu.code32() ? CodeMode::protected32 : CodeMode::protected16;
-}
 
 Outcome<> undefined_instruction(Cpu&, const Instruction&) { return raise(Fault::ud()); }
 Outcome<> too_long_instruction(Cpu&, const Instruction&) { return raise(Fault::gp()); }
