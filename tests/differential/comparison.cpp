@@ -50,8 +50,9 @@ void compare_fx(std::string& out, const std::array<u8, 512>& expected, std::arra
 
 std::string describe(const RunResult& result) {
   const UserState& s = result.state;
-  std::string text = fmt::format("vector {} error {:x} cr2 {:08x}  eip {:08x} eflags {:08x}\n ",
-                                 result.stop.vector, result.stop.error, result.stop.address, s.eip, s.eflags);
+  std::string text = fmt::format(
+      "vector {} error {:x} cr2 {:08x}  eip {:08x} eflags {:08x} cs {:x} ss {:x} ds {:x} es {:x}\n ",
+      result.stop.vector, result.stop.error, result.stop.address, s.eip, s.eflags, s.cs, s.ss, s.ds, s.es);
   for (unsigned i = 0; i < 8; ++i) text += fmt::format(" {}={:08x}", kNames[i], s.gpr[i]);
   text += fmt::format("\n  fcw={} fsw={} ftw={} mxcsr={}\n", hex(s.fx.data(), 2), hex(s.fx.data() + 2, 2),
                       hex(s.fx.data() + 4, 1), hex(s.fx.data() + 24, 4));
@@ -149,7 +150,7 @@ std::string Comparison::differences(const Sequence& sequence, const TestCase& te
   const RunResult expected = expected_.run(test.state);
   if (expected.stop.vector == kEndless) return {};
   ++stops_[expected.stop.vector % stops_.size()];
-  if (expected.state.eip == sequence.start + code->size() - 1) ++finished_;
+  if (expected.state.eip == sequence.start - sequence.base + code->size() - 1) ++finished_;
   for (unsigned i = 0; i < repeat; ++i) {
     fill(actual_);
     const RunResult actual = actual_.run(test.state);
@@ -169,7 +170,7 @@ Sequence Comparison::shrink(const TestCase& test, unsigned repeat) {
   for (bool progress = true; progress;) {
     progress = false;
     for (u32 i = static_cast<u32>(best.items.size()); i > 0 && best.items.size() > 1; --i) {
-      if (best.items[i - 1].bounds_loop && best.loops()) continue;
+      if (best.items[i - 1].essential || (best.items[i - 1].bounds_loop && best.loops())) continue;
       const Sequence candidate = best.without(i - 1);
       const auto code = candidate.assemble();
       if (!code || holds_system_call(*code)) continue;

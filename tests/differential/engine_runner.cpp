@@ -7,6 +7,8 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "cpu-model/segmentation.h"
+#include "tests/differential/small_segments.h"
 
 namespace ringshift::differential {
 
@@ -21,6 +23,7 @@ constexpr u64 kSystem = 0x10000;  // GDT, IDT, TSS, stubs, stack: a page each
 constexpr u64 kArenaPages = 0x20000;
 constexpr u32 kGdt = kSystemLinear, kIdt = kSystemLinear + 0x1000, kTss = kSystemLinear + 0x2000;
 constexpr u32 kStubs = kSystemLinear + 0x3000, kStackTop = kSystemLinear + 0x5000;
+constexpr u32 kLdtOffset = 0x800;  // in the GDT's page
 constexpr u16 kKernelCs = 0x08, kKernelDs = 0x10, kTssSelector = 0x40;
 
 constexpr u64 kPresent = 1, kWritable = 2, kUser = 4, kAccessed = 0x20, kDirty = 0x40;
@@ -37,6 +40,15 @@ u64 gate(u32 offset, u8 dpl) {
 }
 
 SegmentRegister flat(u16 selector, u8 access) { return {selector, 0, 0xc000u | access, 0xffffffff, 0, 0}; }
+
+SegmentRegister segment_of(u16 selector) {
+  if (const SmallSegment* const small = small_segment(selector)) {
+    const u64 bits = small_descriptor(*small);
+    return segment_from(selector, {static_cast<u32>(bits), static_cast<u32>(bits >> 32)});
+  }
+  if (selector == kUserCs) return flat(kUserCs, 0xfb);
+  return selector == kUserDs ? flat(kUserDs, 0xf3) : SegmentRegister{0, 0, kSegUnusable, 0, 0, 0};
+}
 
 u64 arena_physical(unsigned index) {
   u64 gpa = kArenaPages;
@@ -100,6 +112,8 @@ void EngineRunner::build_tables(bool low_arena) {
   put64(gdt + (kUserCs & ~7), descriptor(0, 0xfffff, 0xfb, 0xc));
   put64(gdt + (kUserDs & ~7), descriptor(0, 0xfffff, 0xf3, 0xc));
   put64(gdt + kTssSelector, descriptor(kTss, 0x67, 0x8b, 0));
+  for (unsigned i = 0; i < kSmallSegments.size(); ++i)
+    put64(gdt + kLdtOffset + u64{i} * 8, small_descriptor(kSmallSegments[i]));
   // User code may raise vectors 3 and 4 only, as under Linux.
   for (u32 vector = 0; vector < 256; ++vector)
     put64(kSystem + 0x1000 + vector * 8, gate(kStubs + vector, vector == 3 || vector == 4 ? 3 : 0));
@@ -119,12 +133,10 @@ void EngineRunner::prepare_base_state() {
   base_.cr4 = kCr4Pae | kCr4OsFxsr | kCr4OsXmmExcpt;
   base_.efer = kEferNxe;
   for (u64 i = 0; i < 4; ++i) base_.pdpte[i] = (kDirectories + i * 0x1000) | kPresent;
-  for (SegmentRegister& segment : base_.seg) segment = flat(kUserDs, 0xf3);
-  base_.segment(Seg::cs) = flat(kUserCs, 0xfb);
   base_.segment(Seg::fs) = base_.segment(Seg::gs) = {0, 0, kSegUnusable, 0, 0, 0};
-  base_.ldtr = {0, 0, kSegUnusable, 0, 0, 0};
+  base_.ldtr = {0x48, 0, 0x82, kSmallSegments.size() * 8 - 1, 0, kGdt + kLdtOffset};
   base_.tr = {kTssSelector, 0, 0x8b, 0x67, 0, kTss};
-  base_.gdtr = {kGdt, 0xfff, 0};
+  base_.gdtr = {kGdt, kLdtOffset - 1, 0};
   base_.idtr = {kIdt, 0x7ff, 0};
   base_.cpl = 3;
 }
@@ -147,9 +159,10 @@ RunResult EngineRunner::run(const UserState& user) {
   state.rip = user.eip;
   state.rflags = user.eflags;
   std::memcpy(state.fx.bytes, user.fx.data(), user.fx.size());
-  const SegmentRegister null = {0, 0, kSegUnusable, 0, 0, 0};
-  state.segment(Seg::ds) = user.ds == kUserDs ? flat(kUserDs, 0xf3) : null;
-  state.segment(Seg::es) = user.es == kUserDs ? flat(kUserDs, 0xf3) : null;
+  state.segment(Seg::cs) = segment_of(user.cs);
+  state.segment(Seg::ss) = segment_of(user.ss);
+  state.segment(Seg::ds) = segment_of(user.ds);
+  state.segment(Seg::es) = segment_of(user.es);
   engine_->restore(state);
   const ExitReason reason = engine_->run(*this);
   engine_->save(state);
@@ -180,6 +193,8 @@ RunResult EngineRunner::read_stop(const VcpuState& state) const {
   u32 frame[5];  // EIP CS EFLAGS ESP SS
   std::memcpy(frame, stack, sizeof frame);
   result.state.eip = frame[0];
+  result.state.cs = static_cast<u16>(frame[1]);
+  result.state.ss = static_cast<u16>(frame[4]);
   result.state.eflags = frame[2];
   result.state.gpr[kEsp] = frame[3];
   return result;

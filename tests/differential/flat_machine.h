@@ -45,6 +45,8 @@ struct UserState {
   std::array<u32, 8> gpr{};
   u32 eip = 0;
   u32 eflags = 0x202;
+  u16 cs = kUserCs;
+  u16 ss = kUserDs;
   u16 ds = kUserDs;
   u16 es = kUserDs;
 };

@@ -5,6 +5,7 @@
 #include <initializer_list>
 
 #include "tests/differential/random_values.h"
+#include "tests/differential/small_segments.h"
 
 namespace ringshift::differential {
 
@@ -14,6 +15,12 @@ Item raw(std::initializer_list<u8> bytes) { return Item{.bytes = bytes}; }
 
 Item& append32(Item& item, u32 value) {
   for (unsigned i = 0; i < 4; ++i) item.bytes.push_back(static_cast<u8>(value >> (8 * i)));
+  return item;
+}
+
+Item with16(std::initializer_list<u8> bytes, u32 value) {
+  Item item = raw(bytes);
+  for (unsigned i = 0; i < 2; ++i) item.bytes.push_back(static_cast<u8>(value >> (8 * i)));
   return item;
 }
 
@@ -43,9 +50,9 @@ void clear_words(Item& item, u32 address, std::initializer_list<u32> offsets) {
   }
 }
 
-Item store_environment(Random& random) {
+Item store_environment(Random& random, u32 data_base) {
   const u32 kind = random.below(3);
-  const u32 address = data_address(random, kind == 2 ? 16 : 1);
+  const u32 address = data_address(random, kind == 2 ? 16 : 1) - data_base;
   Item item;
   if (kind == 0) {  // FNSTENV
     item = with32({0xd9, 0x35}, address);
@@ -66,22 +73,27 @@ Item store_environment(Random& random) {
 
 }  // namespace
 
-Generator::Loop Generator::append_loop(Random& random, RegisterKnowledge& knowledge,
+Generator::Loop Generator::append_loop(Random& random, RegisterKnowledge& knowledge, const Place& place,
                                        std::vector<Item>& items) const {
   const u32 begin = static_cast<u32>(items.size());
-  items.push_back(with32({0xb9}, 1 + random.below(random.chance(20) ? 40 : 6)));  // MOV ECX, n
+  const u32 count = 1 + random.below(random.chance(20) ? 40 : 6);
+  items.push_back(place.code16 ? with16({0xb9}, count) : with32({0xb9}, count));  // MOV (E)CX, n
   items.back().bounds_loop = true;
   knowledge.small |= 2;
   const u32 head = static_cast<u32>(items.size());
   for (u32 i = 1 + random.below(4); i > 0; --i)
-    items.push_back(source_.draw(random, knowledge, InstructionSource::Limits::loop_body, low_arena_));
+    items.push_back(source_.draw(random, knowledge, InstructionSource::Limits::loop_body, place));
   // The counter's step and the branch are one item, so that shrinking can't part them.
   switch (random.below(4)) {
     case 0:  // DEC ECX; JNZ
       items.push_back(branch({0x49, 0x75, 0}, Item::Fix::relative8, 2, head));
       break;
     case 1:  // SUB ECX, 1; JNZ
-      items.push_back(branch({0x83, 0xe9, 0x01, 0x0f, 0x85, 0, 0, 0, 0}, Item::Fix::relative32, 5, head));
+      if (place.code16) {
+        items.push_back(branch({0x83, 0xe9, 0x01, 0x0f, 0x85, 0, 0}, Item::Fix::relative16, 5, head));
+      } else {
+        items.push_back(branch({0x83, 0xe9, 0x01, 0x0f, 0x85, 0, 0, 0, 0}, Item::Fix::relative32, 5, head));
+      }
       break;
     case 2:
       items.push_back(branch({0xe2, 0}, Item::Fix::relative8, 1, head));  // LOOP
@@ -92,7 +104,49 @@ Generator::Loop Generator::append_loop(Random& random, RegisterKnowledge& knowle
   return {begin, static_cast<u32>(items.size())};
 }
 
-void Generator::append_template(Random& random, RegisterKnowledge& knowledge,
+void Generator::append_template16(Random& random, RegisterKnowledge& knowledge, const Place& place,
+                                  std::vector<Item>& items) const {
+  const u32 next = static_cast<u32>(items.size());
+  const u32 ahead = random.below(3);
+  const u8 reg = static_cast<u8>(random.pick<int, 7>({0, 1, 2, 3, 5, 6, 7}));
+  switch (random.below(8)) {
+    case 0:
+    case 1:  // MOV reg, pointer
+      items.push_back(with16({static_cast<u8>(0xb8 + reg)}, data_address(random, 16) - place.data_base));
+      knowledge.pointers |= static_cast<u8>(1u << reg);
+      break;
+    case 2:  // MOV CX, n; REP of a string instruction
+      items.push_back(with16({0xb9}, random.below(random.chance(10) ? 9000 : 40)));
+      items.push_back(raw({random.chance(20) ? u8{0xfd} : u8{0xfc}}));
+      items.push_back(
+          raw({random.chance(50) ? u8{0xf2} : u8{0xf3},
+               random.pick<u8, 10>({0xa4, 0xa5, 0xa6, 0xa7, 0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf})}));
+      break;
+    case 3:  // PUSH image; POPF without TF
+      items.push_back(with16({0x68}, random.next32() & ~0x100u));
+      items.push_back(raw({0x9d}));
+      break;
+    case 4:  // CALL over something, which RETs
+      items.push_back(branch({0xe8, 0, 0}, Item::Fix::relative16, 1, next + 2));
+      items.push_back(branch({0xeb, 0}, Item::Fix::relative8, 1, next + 4));
+      items.push_back(source_.draw(random, knowledge, InstructionSource::Limits::loop_body, place));
+      items.push_back(random.chance(70) ? raw({0xc3}) : raw({0xc2, 4, 0}));
+      break;
+    case 5:  // PUSH target; RET
+      items.push_back(branch({0x68, 0, 0, 0xc3}, Item::Fix::absolute16, 1, next + 1 + ahead));
+      break;
+    case 6:  // MOV reg, target; JMP or CALL reg
+      items.push_back(branch(
+          {static_cast<u8>(0xb8 + reg), 0, 0, 0xff, static_cast<u8>((random.chance(50) ? 0xe0 : 0xd0) + reg)},
+          Item::Fix::absolute16, 1, next + 1 + ahead));
+      break;
+    default:
+      items.push_back(random.chance(50) ? raw({0xdb, 0xe3}) : raw({0x0f, 0x77}));  // FNINIT, EMMS
+      break;
+  }
+}
+
+void Generator::append_template(Random& random, RegisterKnowledge& knowledge, const Place& place,
                                 std::vector<Item>& items) const {
   const u32 next = static_cast<u32>(items.size());
   const u32 ahead = random.below(3);
@@ -101,8 +155,8 @@ void Generator::append_template(Random& random, RegisterKnowledge& knowledge,
     case 0:
     case 1:
     case 2:  // MOV reg, pointer
-      items.push_back(
-          with32({static_cast<u8>(0xb8 + reg)}, data_address(random, random.chance(70) ? 16 : 1)));
+      items.push_back(with32({static_cast<u8>(0xb8 + reg)},
+                             data_address(random, random.chance(70) ? 16 : 1) - place.data_base));
       knowledge.pointers |= static_cast<u8>(1u << reg);
       break;
     case 3:  // MOV ECX, n; REP of a string instruction
@@ -120,7 +174,7 @@ void Generator::append_template(Random& random, RegisterKnowledge& knowledge,
     case 5:  // CALL over something, which RETs
       items.push_back(branch({0xe8, 0, 0, 0, 0}, Item::Fix::relative32, 1, next + 2));
       items.push_back(branch({0xeb, 0}, Item::Fix::relative8, 1, next + 4));
-      items.push_back(source_.draw(random, knowledge, InstructionSource::Limits::loop_body, low_arena_));
+      items.push_back(source_.draw(random, knowledge, InstructionSource::Limits::loop_body, place));
       items.push_back(random.chance(70) ? raw({0xc3}) : raw({0xc2, 4, 0}));
       break;
     // One item each: a jump to their second half could go round for ever.
@@ -134,7 +188,7 @@ void Generator::append_template(Random& random, RegisterKnowledge& knowledge,
       knowledge.pointers &= static_cast<u8>(~(1u << reg));
       break;
     case 8:
-      items.push_back(store_environment(random));
+      items.push_back(store_environment(random, place.data_base));
       break;
     case 9: {  // PUSH mxcsr; LDMXCSR [ESP]; POP reg
       items.push_back(with32({0x68}, random_mxcsr(random)));
@@ -161,15 +215,22 @@ Sequence Generator::draw_sequence(Random& random, UserState& state) const {
   if (state.gpr[1] < 64) knowledge.small |= 2;
   const u32 wanted = 1 + random.below(12);
   std::vector<Item>& items = sequence.items;
+  const Place place = {low_arena_, small_segments_, is_small_width(state.cs), segment_base(state.ds)};
+  if (is_small_width(state.ss)) {
+    // IRETQ to a 16-bit stack leaves the upper half of ESP as it was: MOV ESP, imm.
+    items.push_back(place.code16 ? with32({0x66, 0xbc}, state.gpr[4]) : with32({0xbc}, state.gpr[4]));
+    items.back().essential = true;
+  }
   std::vector<Loop> loops;
   while (items.size() < wanted) {
     const u32 kind = random.below(100);
     if (kind < 12)
-      append_template(random, knowledge, items);
+      place.code16 ? append_template16(random, knowledge, place, items)
+                   : append_template(random, knowledge, place, items);
     else if (kind < 16)
-      loops.push_back(append_loop(random, knowledge, items));
+      loops.push_back(append_loop(random, knowledge, place, items));
     else {
-      Item item = source_.draw(random, knowledge, InstructionSource::Limits::none, low_arena_);
+      Item item = source_.draw(random, knowledge, InstructionSource::Limits::none, place);
       item.target = static_cast<u32>(items.size()) + 1 + random.below(4);
       items.push_back(std::move(item));
     }
@@ -191,6 +252,7 @@ TestCase Generator::generate(u64 seed, u64 number) const {
     test.memory_seed = seed + number / 64;
     random_registers(random, test.state, low_arena_);
     random_fx(random, test.state.fx);
+    if (small_segments_) draw_segments(random, test.state);
     test.sequence = draw_sequence(random, test.state);
     const Arena& code = kArenas[kCode];
     const auto probe = test.sequence.assemble();
@@ -201,7 +263,14 @@ TestCase Generator::generate(u64 seed, u64 number) const {
     if (random.chance(25)) offset = kPageSize - 1 - random.below(length);
     if (random.chance(3)) offset = code.size() - length;
     test.sequence.start = code.base + offset;
-    test.state.eip = test.sequence.start;
+    test.sequence.base = segment_base(test.state.cs);
+    test.sequence.code16 = is_small_width(test.state.cs);
+    test.state.eip = test.sequence.start - test.sequence.base;
+    // IRETQ to an EIP beyond the limit faults before the host is there; MOV ESP must not fault either.
+    constexpr u32 kLongestStart = 6;
+    if (const SmallSegment* const cs = small_segment(test.state.cs);
+        cs != nullptr && !cs->in_pages && test.state.eip + kLongestStart > cs->limit)
+      continue;
     const auto bytes = test.sequence.assemble();
     if (!bytes || holds_system_call(*bytes)) continue;
     return test;

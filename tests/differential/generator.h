@@ -18,19 +18,28 @@ struct TestCase {
 
 class Generator {
  public:
-  Generator(const CpuidTable& cpuid, bool low_arena) : source_(cpuid), low_arena_(low_arena) {}
+  // small_segments: every case runs in segments of the LDT's.
+  Generator(const CpuidTable& cpuid, bool low_arena, bool small_segments)
+      : source_(cpuid), low_arena_(low_arena), small_segments_(small_segments) {}
   TestCase generate(u64 seed, u64 number) const;
 
  private:
+  using Place = InstructionSource::Place;
   Sequence draw_sequence(Random& random, UserState& state) const;
-  void append_template(Random& random, RegisterKnowledge& knowledge, std::vector<Item>& items) const;
+  void append_template(Random& random, RegisterKnowledge& knowledge, const Place& place,
+                       std::vector<Item>& items) const;
+  // The same in 16-bit code.
+  void append_template16(Random& random, RegisterKnowledge& knowledge, const Place& place,
+                         std::vector<Item>& items) const;
   struct Loop {
     u32 begin, end;  // items
   };
-  Loop append_loop(Random& random, RegisterKnowledge& knowledge, std::vector<Item>& items) const;
+  Loop append_loop(Random& random, RegisterKnowledge& knowledge, const Place& place,
+                   std::vector<Item>& items) const;
 
   InstructionSource source_;
   bool low_arena_;
+  bool small_segments_;
 };
 
 // Fills an arena as a test case's memory seed says: numbers, floats and pointers mixed.

@@ -1,9 +1,12 @@
 // HostRunner: arenas at fixed low addresses, entry by IRETQ, exit by whichever signal comes.
 #include "tests/differential/host_runner.h"
 
+#include <asm/ldt.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstddef>
@@ -11,6 +14,7 @@
 #include <iterator>
 
 #include "base/check.h"
+#include "tests/differential/small_segments.h"
 
 extern "C" {
 void ringshift_host_enter(ringshift::differential::HostContext* context);
@@ -54,6 +58,24 @@ class HandlerScope {
   struct sigaction previous_[std::size(kSignals)];
 };
 
+bool fill_ldt() {
+  for (unsigned i = 0; i < kSmallSegments.size(); ++i) {
+    const SmallSegment& segment = kSmallSegments[i];
+    user_desc entry{};
+    entry.entry_number = i;
+    entry.base_addr = segment.base;
+    entry.limit = segment.limit;
+    entry.seg_32bit = segment.big;
+    entry.contents = segment.contents;
+    entry.read_exec_only = segment.read_only;
+    entry.limit_in_pages = segment.in_pages;
+    entry.useable = 1;
+    constexpr int kWrite = 0x11;
+    if (syscall(SYS_modify_ldt, kWrite, &entry, sizeof entry) != 0) return false;
+  }
+  return true;
+}
+
 u32 arena_offset(unsigned index) {
   u32 offset = 0;
   for (unsigned i = 0; i < index; ++i) offset += kArenas[i].size();
@@ -66,6 +88,7 @@ Result<std::unique_ptr<HostRunner>> HostRunner::create() {
   if (g_runner != nullptr) return fail(ErrorKind::internal, "a HostRunner exists already");
   std::unique_ptr<HostRunner> runner(new HostRunner);
   RS_TRY(runner->map());
+  runner->has_small_segments_ = fill_ldt();
 
   runner->signal_stack_ =
       mmap(nullptr, kSignalStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -144,10 +167,10 @@ RunResult HostRunner::run(const UserState& state) {
   std::memcpy(context_.fx, state.fx.data(), sizeof context_.fx);
   std::memcpy(context_.gpr, state.gpr.data(), sizeof context_.gpr);
   context_.frame[0] = state.eip;
-  context_.frame[1] = kUserCs;
+  context_.frame[1] = state.cs;
   context_.frame[2] = state.eflags;
   context_.frame[3] = state.gpr[4];
-  context_.frame[4] = kUserDs;
+  context_.frame[4] = state.ss;
   context_.ds = state.ds;
   context_.es = state.es;
   ticks_ = 0;
@@ -160,7 +183,9 @@ RunResult HostRunner::run(const UserState& state) {
 
 bool HostRunner::capture(int signal, ucontext_t& context) {
   greg_t* const regs = context.uc_mcontext.gregs;
-  if ((regs[REG_CSGSFS] & 0xffff) != kUserCs) return signal == SIGPROF;
+  const auto segments = static_cast<u64>(regs[REG_CSGSFS]);  // CS, GS, FS, SS
+  const auto cs = static_cast<u16>(segments);
+  if (cs != context_.frame[1]) return signal == SIGPROF;
   if (signal == SIGPROF && ++ticks_ < 2) return true;
 
   static constexpr int kOrder[8] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI};
@@ -168,6 +193,8 @@ bool HostRunner::capture(int signal, ucontext_t& context) {
   for (unsigned i = 0; i < 8; ++i) state.gpr[i] = static_cast<u32>(regs[kOrder[i]]);
   state.eip = static_cast<u32>(regs[REG_RIP]);
   state.eflags = static_cast<u32>(regs[REG_EFL]);
+  state.cs = cs;
+  state.ss = static_cast<u16>(segments >> 48);
   asm("movw %%ds, %0" : "=r"(state.ds));
   asm("movw %%es, %0" : "=r"(state.es));
   std::memcpy(state.fx.data(), context.uc_mcontext.fpregs, state.fx.size());
@@ -178,7 +205,7 @@ bool HostRunner::capture(int signal, ucontext_t& context) {
   regs[REG_RIP] = static_cast<greg_t>(reinterpret_cast<std::uintptr_t>(&ringshift_host_return));
   regs[REG_RSP] = static_cast<greg_t>(context_.host_rsp);
   regs[REG_EFL] = 0x202;
-  regs[REG_CSGSFS] = (regs[REG_CSGSFS] & ~greg_t{0xffff}) | 0x33;
+  regs[REG_CSGSFS] = static_cast<greg_t>((segments & 0x0000ffffffff0000) | 0x33 | u64{kUserDs} << 48);
   return true;
 }
 

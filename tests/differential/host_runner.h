@@ -33,6 +33,8 @@ class HostRunner final : public Runner {
   const u8* arena(ArenaIndex index) const override;
   RunResult run(const UserState& state) override;
   bool has_low_arena() const { return has_low_; }
+  // Whether the kernel let the LDT be filled (small_segments.h).
+  bool has_small_segments() const { return has_small_segments_; }
 
   // From the signal handler: false if the signal didn't come from the 32-bit code.
   bool capture(int signal, ucontext_t& context);
@@ -43,6 +45,7 @@ class HostRunner final : public Runner {
   UniqueFd memory_;
   u8* alias_ = nullptr;  // all arenas, writable, one after another
   bool has_low_ = false;
+  bool has_small_segments_ = false;
   unsigned ticks_ = 0;
   HostContext context_{};
   RunResult result_{};

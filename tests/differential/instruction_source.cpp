@@ -78,13 +78,13 @@ i32 small_displacement(Random& random) {
 }
 
 // mod, rm and what follows, for [base + index * scale + displacement] that likely exists.
-void put_memory_form(Random& random, const RegisterKnowledge& knowledge, u8 reg, bool low_arena,
-                     Candidate& out) {
+void put_memory_form(Random& random, const RegisterKnowledge& knowledge, u8 reg,
+                     const InstructionSource::Place& place, Candidate& out) {
   const int base =
       random.chance(85) ? pick_register(random, knowledge.pointers) : static_cast<int>(random.below(8));
   if (base < 0 || random.chance(25)) {
     out.put(static_cast<u8>(reg << 3 | 5));
-    out.put32(arena_address(random, low_arena));
+    out.put32(arena_address(random, place.low_arena) - place.data_base);
     return;
   }
   int index = random.chance(25) ? pick_register(random, knowledge.small) : -1;
@@ -104,8 +104,27 @@ void put_memory_form(Random& random, const RegisterKnowledge& knowledge, u8 reg,
   if (mod == 1) out.put(static_cast<u8>(displacement));
 }
 
+// 16-bit address forms in small segments: pointers' low halves are offsets.
+void put_small_segment_form(Random& random, u8 reg, const InstructionSource::Place& place, Candidate& out) {
+  const auto put16 = [&](u32 value) {
+    out.put(static_cast<u8>(value));
+    out.put(static_cast<u8>(value >> 8));
+  };
+  const u8 rm = static_cast<u8>(random.chance(80) ? 4 + random.below(4) : random.below(8));
+  if (random.chance(25)) {
+    out.put(static_cast<u8>(reg << 3 | 6));
+    return put16(arena_address(random, false) - place.data_base);
+  }
+  const u8 mod = static_cast<u8>(rm == 6 ? 1 + random.below(2) : random.below(3));
+  out.put(static_cast<u8>(mod << 6 | reg << 3 | rm));
+  const i32 displacement = small_displacement(random);
+  if (mod == 1) out.put(static_cast<u8>(displacement));
+  if (mod == 2) put16(random.chance(5) ? random.next32() : static_cast<u32>(displacement));
+}
+
 // 16-bit address forms: a displacement alone that hits the low arena, or anything.
-void put_small_form(Random& random, u8 reg, Candidate& out) {
+void put_small_form(Random& random, u8 reg, const InstructionSource::Place& place, Candidate& out) {
+  if (place.small) return put_small_segment_form(random, reg, place, out);
   if (random.chance(60)) {
     out.put(static_cast<u8>(reg << 3 | 6));
     const u32 address = kArenas[kLow].base + random.below(kArenas[kLow].size());
@@ -200,19 +219,21 @@ int gpr_of(ZydisRegister reg) {
 }  // namespace
 
 InstructionSource::InstructionSource(const CpuidTable& cpuid) : decoder_(cpuid) {
-  ZydisDecoderInit(&zydis_, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
+  ZydisDecoderInit(&zydis_[0], ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
+  ZydisDecoderInit(&zydis_[1], ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_16);
   for (const auto feature :
        {ZYDIS_DECODER_MODE_MPX, ZYDIS_DECODER_MODE_CET, ZYDIS_DECODER_MODE_LZCNT, ZYDIS_DECODER_MODE_TZCNT,
         ZYDIS_DECODER_MODE_WBNOINVD, ZYDIS_DECODER_MODE_CLDEMOTE})
-    ZydisDecoderEnableMode(&zydis_, feature, ZYAN_FALSE);
+    for (ZydisDecoder& decoder : zydis_) ZydisDecoderEnableMode(&decoder, feature, ZYAN_FALSE);
 }
 
 bool InstructionSource::acceptable(Random& random, const u8* bytes, unsigned length, const Decoded& decoded,
-                                   Limits limits) const {
+                                   Limits limits, bool code16) const {
   const ZydisDecodedInstruction& insn = decoded.insn;
   if (insn.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY || excluded(insn.mnemonic)) return false;
   Instruction ours;
-  if (decoder_.decode({bytes, length}, CodeMode::protected32, ours) != DecodeStatus::ok) return false;
+  const CodeMode mode = code16 ? CodeMode::protected16 : CodeMode::protected32;
+  if (decoder_.decode({bytes, length}, mode, ours) != DecodeStatus::ok) return false;
   if (differs_by_host(insn)) return false;
   for (unsigned i = 0; i < insn.raw.prefix_count; ++i)
     if (insn.raw.prefixes[i].value == 0x64 || insn.raw.prefixes[i].value == 0x65) return false;
@@ -243,7 +264,7 @@ bool InstructionSource::acceptable(Random& random, const u8* bytes, unsigned len
 }
 
 Item InstructionSource::draw(Random& random, RegisterKnowledge& knowledge, Limits limits,
-                             bool low_arena) const {
+                             const Place& place) const {
   for (;;) {
     Candidate candidate;
     bool small_address = false;
@@ -252,29 +273,34 @@ Item InstructionSource::draw(Random& random, RegisterKnowledge& knowledge, Limit
     const u8 reg = static_cast<u8>(random.below(8));
     if (random.chance(45))
       candidate.put(static_cast<u8>(0xc0 | random.byte()));
-    else if (small_address)
-      put_small_form(random, reg, candidate);
+    else if (small_address != place.code16)
+      put_small_form(random, reg, place, candidate);
     else
-      put_memory_form(random, knowledge, reg, low_arena, candidate);
+      put_memory_form(random, knowledge, reg, place, candidate);
     const bool small_immediates = random.chance(30);
     while (candidate.length < sizeof candidate.bytes)
       candidate.put(small_immediates && candidate.length % 4 != 0 ? 0 : random.byte());
 
     Decoded decoded;
-    if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&zydis_, candidate.bytes, 15, &decoded.insn, decoded.operands)))
+    if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&zydis_[place.code16], candidate.bytes, 15, &decoded.insn,
+                                             decoded.operands)))
       continue;
     const ZydisDecodedInstruction& insn = decoded.insn;
-    // MOV to and from [disp32] without ModRM: send it to the arena.
-    if (insn.raw.disp.size == 32 && (insn.raw.modrm.offset == 0))
-      if (const u32 address = arena_address(random, low_arena); true)
-        std::memcpy(candidate.bytes + insn.raw.disp.offset, &address, 4);
-    if (!acceptable(random, candidate.bytes, insn.length, decoded, limits)) continue;
+    // MOV to and from [disp] without ModRM: send it to the arena.
+    const unsigned displacement = insn.raw.disp.size / 8;
+    if ((displacement == 4 || (displacement == 2 && place.small)) && insn.raw.modrm.offset == 0)
+      if (const u32 address = arena_address(random, place.low_arena) - place.data_base; true)
+        std::memcpy(candidate.bytes + insn.raw.disp.offset, &address, displacement);
+    if (!acceptable(random, candidate.bytes, insn.length, decoded, limits, place.code16)) continue;
 
     Item item;
     item.bytes.assign(candidate.bytes, candidate.bytes + insn.length);
     if (is_relative_branch(insn)) {
-      if (insn.raw.imm[0].size == 16) continue;
-      item.fix = insn.raw.imm[0].size == 8 ? Item::Fix::relative8 : Item::Fix::relative32;
+      const unsigned size = insn.raw.imm[0].size;
+      if (size == 16 && !place.small) continue;
+      item.fix = size == 8    ? Item::Fix::relative8
+                 : size == 16 ? Item::Fix::relative16
+                              : Item::Fix::relative32;
       item.fix_offset = insn.raw.imm[0].offset;
     }
     for (unsigned i = 0; i < insn.operand_count; ++i) {

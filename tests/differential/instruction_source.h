@@ -24,18 +24,24 @@ class InstructionSource {
   explicit InstructionSource(const CpuidTable& cpuid);
 
   enum class Limits { none, loop_body };  // loop_body: no branch, and ECX stays
-  // items_after: how many items may be branched over (target = 1 .. items_after + 1, relative).
-  Item draw(Random& random, RegisterKnowledge& knowledge, Limits limits, bool low_arena) const;
+  // Where the code runs: addresses are made relative to the data segment.
+  struct Place {
+    bool low_arena = false;
+    bool small = false;  // offsets in CS are small: 16-bit branches reach
+    bool code16 = false;
+    u32 data_base = 0;
+  };
+  Item draw(Random& random, RegisterKnowledge& knowledge, Limits limits, const Place& place) const;
 
  private:
   struct Decoded {
     ZydisDecodedInstruction insn;
     ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
   };
-  bool acceptable(Random& random, const u8* bytes, unsigned length, const Decoded& decoded,
-                  Limits limits) const;
+  bool acceptable(Random& random, const u8* bytes, unsigned length, const Decoded& decoded, Limits limits,
+                  bool code16) const;
   Decoder decoder_;
-  ZydisDecoder zydis_;
+  ZydisDecoder zydis_[2];  // 32-bit code, 16-bit code
 };
 
 }  // namespace ringshift::differential

@@ -24,6 +24,7 @@ struct Options {
   unsigned max_failures = 10;
   bool print = false;
   bool stats = false;
+  bool small_segments = false;
 };
 
 // What the engine counted: that translated code ran at all, and what fell back.
@@ -48,9 +49,9 @@ void report(const Options& options, Comparison& comparison, const TestCase& test
   const std::string what = comparison.differences(least, test, options.repeat);
   RunResult before;
   before.state = test.state;
-  fmt::print("FAIL --seed {} --first {} --count 1 ({} of {} items left)\n{}{} before: {}\n", options.seed,
-             number, least.items.size(), test.sequence.items.size(), least.disassemble(), what,
-             describe(before));
+  fmt::print("FAIL{} --seed {} --first {} --count 1 ({} of {} items left)\n{}{} before: {}\n",
+             options.small_segments ? " --segments" : "", options.seed, number, least.items.size(),
+             test.sequence.items.size(), least.disassemble(), what, describe(before));
   std::fflush(stdout);
 }
 
@@ -58,6 +59,7 @@ void report(const Options& options, Comparison& comparison, const TestCase& test
 volatile u64 g_number = 0;
 volatile u64 g_seed = 0;
 constexpr unsigned kWatchSeconds = 20;
+constexpr int kSkipped = 77;
 
 void on_alarm(int) {
   char text[128];
@@ -93,7 +95,11 @@ int run(const Options& options) {
   }
   auto cpuid = CpuidTable::create("n270");
   if (!cpuid) return 2;
-  const Generator generator(*cpuid, low_arena);
+  if (options.small_segments && !(*host)->has_small_segments()) {
+    fmt::print(stderr, "this kernel has no modify_ldt\n");
+    return kSkipped;
+  }
+  const Generator generator(*cpuid, low_arena, options.small_segments);
   Runner& actual = engine != nullptr ? static_cast<Runner&>(*engine) : **host;
   Comparison comparison(**host, actual, low_arena);
 
@@ -141,6 +147,8 @@ int main(int argc, char** argv) {
   app.add_option("--repeat", options.repeat, "runs of each sequence on the engine");
   app.add_option("--max-failures", options.max_failures);
   app.add_flag("--print", options.print, "list each sequence before it runs");
+  app.add_flag("--segments", options.small_segments,
+               "16-bit code and stacks, segments with bases and limits");
   app.add_flag("--stats", options.stats, "print the engine's counts at the end");
   CLI11_PARSE(app, argc, argv);
   return ringshift::differential::run(options);

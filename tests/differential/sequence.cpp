@@ -24,13 +24,19 @@ std::optional<std::vector<u8>> Sequence::assemble() const {
     code.insert(code.end(), item.bytes.begin(), item.bytes.end());
     u8* const field = code.data() + at[i] + item.fix_offset;
     const i32 distance = static_cast<i32>(at[item.target]) - static_cast<i32>(at[i + 1]);
-    const u32 absolute = start + at[item.target];
+    const u32 absolute = start - base + at[item.target];
     switch (item.fix) {
       case Item::Fix::none:
         break;
       case Item::Fix::relative8:
         if (distance < -128 || distance > 127) return std::nullopt;
         *field = static_cast<u8>(distance);
+        break;
+      case Item::Fix::relative16:
+        std::memcpy(field, &distance, 2);
+        break;
+      case Item::Fix::absolute16:
+        std::memcpy(field, &absolute, 2);
         break;
       case Item::Fix::relative32:
         std::memcpy(field, &distance, 4);
@@ -57,6 +63,8 @@ bool Sequence::loops() const {
 Sequence Sequence::without(u32 removed) const {
   Sequence rest;
   rest.start = start;
+  rest.base = base;
+  rest.code16 = code16;
   for (u32 i = 0; i < items.size(); ++i) {
     if (i == removed) continue;
     rest.items.push_back(items[i]);
@@ -72,9 +80,10 @@ std::string Sequence::disassemble() const {
   std::size_t offset = 0;
   while (offset < code->size()) {
     ZydisDisassembledInstruction insn;
-    const u32 address = start + static_cast<u32>(offset);
-    if (!ZYAN_SUCCESS(ZydisDisassembleIntel(ZYDIS_MACHINE_MODE_LEGACY_32, address, code->data() + offset,
-                                            code->size() - offset, &insn))) {
+    const u32 address = start - base + static_cast<u32>(offset);
+    const ZydisMachineMode mode = code16 ? ZYDIS_MACHINE_MODE_LEGACY_16 : ZYDIS_MACHINE_MODE_LEGACY_32;
+    if (!ZYAN_SUCCESS(
+            ZydisDisassembleIntel(mode, address, code->data() + offset, code->size() - offset, &insn))) {
       text += fmt::format("  {:08x}  {:02x}  (bad)\n", address, (*code)[offset]);
       ++offset;
       continue;

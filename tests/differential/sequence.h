@@ -11,12 +11,13 @@ namespace ringshift::differential {
 
 // One instruction, or a few that only make sense together.
 struct Item {
-  enum class Fix : u8 { none, relative8, relative32, absolute32 };
+  enum class Fix : u8 { none, relative8, relative16, relative32, absolute16, absolute32 };
 
   std::vector<u8> bytes;
   Fix fix = Fix::none;
   u8 fix_offset = 0;                // of the field in bytes
   u32 target = 0;                   // item that the field points to; the number of items for the end
+  bool essential = false;           // not to be shrunk away
   bool bounds_loop = false;         // sets the counter without which a loop that follows would go on and on
   bool stores_environment = false;  // of the x87, with what differs by design cleared afterwards
 };
@@ -24,6 +25,8 @@ struct Item {
 struct Sequence {
   std::vector<Item> items;
   u32 start = 0;  // linear address of the first byte
+  u32 base = 0;   // of the code segment
+  bool code16 = false;
 
   // The bytes, closed by HLT; nothing if a short branch doesn't reach.
   std::optional<std::vector<u8>> assemble() const;
