@@ -329,8 +329,7 @@ TEST_P(SmallCode, V86PushfObeysIopl) {
   EXPECT_EQ(count("exits: interpreted mode"), 0u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Bt, SmallCode, ::testing::Values(BtOptions::Memory::soft, BtOptions::Memory::window),
-                         memory_name);
+INSTANTIATE_TEST_SUITE_P(Bt, SmallCode, kEachWay, way_name);
 
 TEST(JumpGenerationsTest, OneForEachBaseAndTheEndIsSeen) {
   JumpGenerations generations;
