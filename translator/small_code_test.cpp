@@ -292,11 +292,14 @@ TEST_P(SmallCode, RealModeFarCallsToOneIpInManySegments) {
     write_code(at, {0xe8, 0x0d, 0, 0x05, static_cast<u8>(i + 1), 0, 0xcb});
     write_code(at + 0x10, {0xc3});
   }
-  // XOR AX, AX; MOV CX, kCallees; MOV DX, kData >> 4; again: MOV [202], DX; CALL FAR [200]; ADD DX, 4; LOOP;
-  // HLT
-  write_code(kCode, {0x31, 0xc0, 0xb9, kCallees, 0, 0xba, 0,    kData >> 12, 0x89, 0x16, 0x02,
-                     0x02, 0xff, 0x1e, 0,        2, 0x83, 0xc2, 4,           0xe2, 0xf3, 0xf4});
+  // The caller returns to IP 3, too. CALL 10; JMP 11; 10: RET; 11: MOV [202], DX; CALL FAR [200]; ADD DX, 4;
+  // LOOP 0; HLT
+  write_code(kCode, {0xe8, 0x0d, 0, 0xeb, 0x0c});
+  write_code(kCode + 0x10, {0xc3, 0x89, 0x16, 0x02, 0x02, 0xff, 0x1e, 0, 2, 0x83, 0xc2, 4, 0xe2, 0xe2, 0xf4});
   for (unsigned round = 0; round < 2; ++round) {
+    cpu_.state.set_reg32(kEax, 0);
+    cpu_.state.set_reg32(kEcx, kCallees);
+    cpu_.state.set_reg32(kEdx, kData >> 4);
     run_from(0);
     EXPECT_EQ(cpu_.state.reg16(kEax), kCallees * (kCallees + 1) / 2);
   }
