@@ -192,7 +192,8 @@ class EvictingGuest : public BtFixture, public ::testing::WithParamInterface<BtW
   EvictingGuest() { use(GetParam(), kSmallest); }
 };
 INSTANTIATE_TEST_SUITE_P(Bt, EvictingGuest,
-                         ::testing::Values(BtWay{BtOptions::Memory::soft}, BtWay{BtOptions::Memory::window}), way_name);
+                         ::testing::Values(BtWay{BtOptions::Memory::soft}, BtWay{BtOptions::Memory::window}),
+                         way_name);
 
 // A thousand functions called through a table by a loop that itself comes round: calls, returns and links to
 // blocks that went meanwhile, an interpreted instruction in each, and one that is rewritten.
