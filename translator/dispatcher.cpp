@@ -157,7 +157,7 @@ void Dispatcher::turn_verifier() {
   load_fpu(context_);
   if (!verifier_->active()) return;
   blocks_.clear();
-  verifier_->blocks_are_gone();
+  verifier_->forget_block();
 }
 
 bool Dispatcher::handle_events() {
@@ -232,6 +232,7 @@ TranslationBlock* Dispatcher::translate(const GuestBlock& guest, ModeKey mode) {
     Pauses::measure(pauses_.eviction, CLOCK_MONOTONIC, [&] {
       Pauses::measure(pauses_.eviction_cpu, CLOCK_THREAD_CPUTIME_ID, [&] { blocks_.make_room(kRoom); });
     });
+  if (verifier_ != nullptr) verifier_->forget_block();
   TranslationBlock* made = nullptr;
   Pauses::measure(pauses_.translation, CLOCK_MONOTONIC, [&] {
     auto block = translator_.translate(guest, mode);

@@ -42,7 +42,6 @@ class Listing {
   explicit Listing(Tracer& trace) : trace_(trace) {}
 
   void set_observer(TranslationObserver* observer) { observer_ = observer; }
-  bool observed() const { return observer_ != nullptr; }
   bool traces_entries() const { return trace_.on(TracePoint::exec); }
   void translated(const GuestBlock& guest, const TranslationBlock& block,
                   std::span<const InstructionStart> starts) {

@@ -34,8 +34,7 @@ bool may_repeat(Treatment treatment) {
 }  // namespace
 
 unsigned BlockTranslator::rounds_of(const GuestBlock& guest, const std::vector<Step>& steps) const {
-  // An observer of blocks counts on each instruction standing once in its block.
-  if (exact_count_ || listing_.observed() || steps.size() > kMostInstructions) return 1;
+  if (exact_count_ || steps.size() > kMostInstructions) return 1;
   const auto& [last, treatment, soft] = steps.back();
   if (treatment != Treatment::jump_if || last->branch_target() != guest.eip) return 1;
   for (std::size_t i = 0; i + 1 < steps.size(); ++i)

@@ -28,10 +28,8 @@ class Verifier final : PhysicalMapListener {
   ~Verifier();
 
   TranslationObserver& notes() { return notes_; }
-  void blocks_are_gone() {
-    notes_.clear();
-    block_ = nullptr;
-  }
+  // Blocks may have been dropped since the last was entered.
+  void forget_block() { block_ = nullptr; }
 
   bool active() const { return active_; }
   // Whether it is time to begin or end a slice, at this count of instructions executed.
@@ -86,10 +84,17 @@ class Verifier final : PhysicalMapListener {
 
   // What the replica does to follow, and what was unexpected in it.
   using Course = std::function<std::string()>;
-  // Runs the course, compares; fails with `what` and the difference.
-  void follow(const char* what, FxStates fx, const Course& course);
+  // Whether the replica can go on to another place that the engine may stand at; it has done so.
+  using Another = std::function<bool()>;
+  static bool no_other() { return false; }
+  // Runs the course, compares; fails with `what` and the difference if no other place agrees either.
+  void follow(const char* what, FxStates fx, const Course& course, const Another& another = no_other);
+  std::string try_to_follow(FxStates fx, const Course& course, const Another& another);
   std::string run_and_compare(FxStates fx, const Course& course);
   std::string follow_code(Stop stop);
+  // Once more round a tight loop: which of its rounds was left isn't known.
+  bool follow_round(Stop stop);
+  void adopt_what_is_early(Stop stop);
   // One instruction of the replica, all rounds of it; false: a fault was delivered.
   bool step_replica();
   // As many elements of the REP instruction at EIP as translated code has done.
@@ -109,6 +114,7 @@ class Verifier final : PhysicalMapListener {
   const TranslationBlock* block_ = nullptr;
   const BlockNote* note_ = nullptr;  // of block_
   u32 entered_at_ = 0;
+  unsigned rounds_left_ = 0;
   bool fresh_ = false;  // the replica is as the CPU was when it was left
   VcpuState before_{};
   std::vector<Gpa> entries_;

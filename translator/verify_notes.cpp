@@ -39,9 +39,14 @@ bool BlockNote::repeats(u32 address) const {
 
 void BlockNotes::on_translated(const GuestBlock& guest, const TranslationBlock& block,
                                std::span<const InstructionStart> starts) {
-  BlockNote& note = notes_[&block];
-  note = {};
+  const u8* const end = block.polled_entry + block.host_bytes;
+  auto at = notes_.lower_bound(block.polled_entry);
+  if (at != notes_.begin() && std::prev(at)->first + std::prev(at)->second.host_bytes > block.polled_entry)
+    --at;
+  while (at != notes_.end() && at->first < end) at = notes_.erase(at);
+  BlockNote& note = notes_[block.polled_entry];
   note.eip = block.eip;
+  note.host_bytes = block.host_bytes;
   for (unsigned i = 0; i < block.instructions; ++i) {
     const Instruction& insn = guest.instructions[i].insn;
     note.offsets.push_back(static_cast<u16>(guest.instructions[i].eip - guest.eip));
@@ -50,16 +55,20 @@ void BlockNotes::on_translated(const GuestBlock& guest, const TranslationBlock& 
   }
   note.offsets.push_back(block.guest_bytes);
   note.starts.assign(starts.begin(), starts.end());
+  const auto heads = std::count_if(starts.begin(), starts.end(), [](const InstructionStart& start) {
+    return start.guest_offset == 0 && start.host_offset != 0;
+  });
+  note.rounds = static_cast<unsigned>(std::max<std::ptrdiff_t>(heads, 1));
 }
 
 std::string list(const TranslationBlock& block, const BlockNote& note, const Decoder& decoder) {
   GuestBlock guest;
+  guest.mode = block.mode.code_mode();
   const std::span<const u8> code(note.code);
   for (std::size_t i = 0; i + 1 < note.offsets.size(); ++i) {
     GuestInstruction next;
     next.eip = block.eip + note.offsets[i];
-    if (decoder.decode(code.subspan(note.offsets[i]), CodeMode::protected32, next.insn) != DecodeStatus::ok)
-      break;
+    if (decoder.decode(code.subspan(note.offsets[i]), guest.mode, next.insn) != DecodeStatus::ok) break;
     guest.instructions.push_back(next);
   }
   return "guest code:\n" + list_guest(guest, block.instructions) + "host code:\n" +

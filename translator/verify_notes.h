@@ -2,8 +2,8 @@
 // begin.
 #pragma once
 
+#include <map>
 #include <optional>
-#include <unordered_map>
 #include <vector>
 
 #include "translator/listing.h"
@@ -15,7 +15,9 @@ struct BlockNote {
   std::vector<u8> code;
   std::vector<u16> offsets;  // of the guest's instructions, and of the end
   std::vector<InstructionStart> starts;
-  bool fpu;  // any of them may use x87, MMX or SSE state
+  u32 host_bytes;
+  unsigned rounds;  // how many times over a tight loop was emitted; 1 for others
+  bool fpu;         // any of them may use x87, MMX or SSE state
 
   // Which instruction begins at this address, counted from 0; at the block's end, their count.
   std::optional<unsigned> index_of(u32 address) const;
@@ -27,12 +29,12 @@ class BlockNotes final : public TranslationObserver {
  public:
   void on_translated(const GuestBlock& guest, const TranslationBlock& block,
                      std::span<const InstructionStart> starts) override;
-  // The blocks are gone.
-  void clear() { notes_.clear(); }
-  const BlockNote& of(const TranslationBlock& block) const { return notes_.at(&block); }
+  const BlockNote& of(const TranslationBlock& block) const { return notes_.at(block.polled_entry); }
 
  private:
-  std::unordered_map<const TranslationBlock*, BlockNote> notes_;
+  // By host address: what is made where others stood replaces them, so that there is no more of them than the
+  // code cache holds.
+  std::map<const u8*, BlockNote> notes_;
 };
 
 // Both sides of the block, as -d in_asm and out_asm print them.

@@ -14,19 +14,17 @@ class Verify : public BtFixture, public ::testing::WithParamInterface<BtOptions:
  protected:
   Verify() { use({GetParam(), true}); }
 
-  // Changes emitted code: the one place in the cache where `from` stands.
-  static void spoil(const std::vector<u8>& from, const std::vector<u8>& to) {
+  // Changes emitted code: one of the `times` places in the cache where `from` stands.
+  static void spoil(const std::vector<u8>& from, const std::vector<u8>& to, unsigned which = 0,
+                    unsigned times = 1) {
     ASSERT_EQ(from.size(), to.size());
     const auto [base, size] = writable_cache();
     ASSERT_NE(base, nullptr);
-    u8* found = nullptr;
-    for (u8* at = base; at + from.size() <= base + size; ++at) {
-      if (std::memcmp(at, from.data(), from.size()) != 0) continue;
-      ASSERT_EQ(found, nullptr) << "twice in the cache";
-      found = at;
-    }
-    ASSERT_NE(found, nullptr) << "not in the cache";
-    std::memcpy(found, to.data(), to.size());
+    std::vector<u8*> found;
+    for (u8* at = base; at + from.size() <= base + size; ++at)
+      if (std::memcmp(at, from.data(), from.size()) == 0) found.push_back(at);
+    ASSERT_EQ(found.size(), times);
+    std::memcpy(found[which], to.data(), to.size());
   }
   // Runs into a difference; gives what the engine says of it.
   std::string run_to_failure(u32 eip = kCode) {
@@ -169,6 +167,34 @@ TEST_P(Verify, AWrongBranchIsNamed) {
   spoil({0x3d, 0x44, 0x33, 0x22, 0x11, 0x0f, 0x85}, {0x3d, 0x44, 0x33, 0x22, 0x11, 0x0f, 0x84});
   const std::string failure = run_to_failure();
   EXPECT_TRUE(has(failure, "EIP: 0001000")) << failure;
+}
+
+// A tight loop is emitted four times over: any of its rounds may be the one that is left.
+TEST_P(Verify, EachRoundOfATightLoopIsFollowed) {
+  assemble(kCode, [](Asm& as) {
+    const asmjit::Label loop = as.newLabel();
+    as.bind(loop);
+    as.add(eax, 0x11223344);
+    as.mov(dword_ptr(kData, ecx, 2), eax);
+    as.dec(ecx);
+    as.jnz(loop);
+    as.hlt();
+  });
+  u64 rounds = 0;
+  for (u32 count = 1; count <= 9; ++count) {
+    cpu_.state.set_reg32(kEcx, count);
+    run_from(kCode);
+    rounds += count;
+  }
+  EXPECT_EQ(count("verify: instructions in them"), 4 * rounds);
+  EXPECT_LT(count("verify: stretches of translated code"), rounds);
+  spoil({0x05, 0x44, 0x33, 0x22, 0x11}, {0x05, 0x44, 0x33, 0x22, 0x12}, 2, 4);
+  for (u32 count = 1; count <= 2; ++count) {
+    cpu_.state.set_reg32(kEcx, count);
+    run_from(kCode);
+  }
+  cpu_.state.set_reg32(kEcx, 3);
+  EXPECT_TRUE(has(run_to_failure(), "EAX: "));
 }
 
 // Nothing tells of it but the comparison of all memory.
