@@ -9,17 +9,10 @@ namespace {
 
 constexpr u16 kRplMask = 3;
 constexpr u16 kTableIndicator = 4;
-constexpr u16 kIndexMask = 0xfff8;
 
 bool is_null(u16 selector) { return (selector & ~kRplMask) == 0; }
 u32 error_of(u16 selector) { return selector & ~u32{kRplMask}; }
 bool in_ldt(u16 selector) { return (selector & kTableIndicator) != 0; }
-
-bool in_table(const Cpu& cpu, u16 selector) {
-  const u32 last = (selector & kIndexMask) + 7u;
-  if (in_ldt(selector)) return cpu.state.ldtr.usable() && last <= cpu.state.ldtr.limit;
-  return last <= cpu.state.gdtr.limit;
-}
 
 Outcome<Descriptor> read_at(Cpu& cpu, u16 selector) {
   const u64 raw = RS_TRY(read_system<u64>(cpu, descriptor_address(cpu, selector)));
@@ -28,7 +21,7 @@ Outcome<Descriptor> read_at(Cpu& cpu, u16 selector) {
 
 // The descriptor if LAR and the like may look at it at this privilege; null if not. Faults are page faults.
 Outcome<std::optional<Descriptor>> visible_descriptor(Cpu& cpu, u16 selector) {
-  if (is_null(selector) || !in_table(cpu, selector)) return std::nullopt;
+  if (is_null(selector) || !in_descriptor_table(cpu, selector)) return std::nullopt;
   const Descriptor descriptor = RS_TRY(read_at(cpu, selector));
   const u8 dpl = descriptor.dpl();
   const bool hidden = cpu.state.cpl > dpl || (selector & kRplMask) > dpl;
@@ -54,13 +47,8 @@ Outcome<Descriptor> read_system_descriptor(Cpu& cpu, u16 selector, u32 types) {
 
 }  // namespace
 
-Gva descriptor_address(const Cpu& cpu, u16 selector) {
-  const u64 base = in_ldt(selector) ? cpu.state.ldtr.base : cpu.state.gdtr.base;
-  return static_cast<Gva>(base) + (selector & kIndexMask);
-}
-
 Outcome<Descriptor> read_descriptor(Cpu& cpu, u16 selector, Vector error) {
-  if (!in_table(cpu, selector)) return raise(Fault::with_code(error, error_of(selector)));
+  if (!in_descriptor_table(cpu, selector)) return raise(Fault::with_code(error, error_of(selector)));
   return read_at(cpu, selector);
 }
 

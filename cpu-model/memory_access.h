@@ -27,10 +27,8 @@ Outcome<> probe_write_slow(Cpu& cpu, Gva gva, u32 size, bool user);
 template <class T>
 Outcome<T> read_linear(Cpu& cpu, Gva gva, bool user) {
   T value;
-  const TlbEntry& entry = cpu.tlb.entry(gva, user);
-  if (entry.read_tag == (gva & ~kPageOffsetMask) && (gva & kPageOffsetMask) <= kPageSize - sizeof(T))
-      [[likely]] {
-    std::memcpy(&value, reinterpret_cast<const void*>(entry.addend + gva), sizeof(T));
+  if (const u8* const at = cpu.tlb.plain_read(gva, sizeof(T), user)) [[likely]] {
+    std::memcpy(&value, at, sizeof(T));
     return value;
   }
   RS_TRY(read_linear_slow(cpu, gva, &value, sizeof(T), user));
@@ -39,18 +37,15 @@ Outcome<T> read_linear(Cpu& cpu, Gva gva, bool user) {
 
 template <class T>
 Outcome<> write_linear(Cpu& cpu, Gva gva, const T& value, bool user) {
-  const TlbEntry& entry = cpu.tlb.entry(gva, user);
-  if (entry.write_tag == (gva & ~kPageOffsetMask) && (gva & kPageOffsetMask) <= kPageSize - sizeof(T))
-      [[likely]] {
-    std::memcpy(reinterpret_cast<void*>(entry.addend + gva), &value, sizeof(T));
+  if (u8* const at = cpu.tlb.plain_write(gva, sizeof(T), user)) [[likely]] {
+    std::memcpy(at, &value, sizeof(T));
     return {};
   }
   return write_linear_slow(cpu, gva, &value, sizeof(T), user);
 }
 
 inline Outcome<> probe_write(Cpu& cpu, Gva gva, u32 size, bool user) {
-  const TlbEntry& entry = cpu.tlb.entry(gva, user);
-  if (entry.write_tag == (gva & ~kPageOffsetMask) && (gva & kPageOffsetMask) <= kPageSize - size) [[likely]]
+  if (cpu.tlb.plain_write(gva, size, user) != nullptr) [[likely]]
     return {};
   return probe_write_slow(cpu, gva, size, user);
 }

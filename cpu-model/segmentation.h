@@ -88,8 +88,17 @@ enum : u8 {
 // Reads the descriptor of a selector from GDT or LDT. Outside the table, or LDT unusable: raises `error` with
 // the selector's index (the error code's low 2 bits clear).
 Outcome<Descriptor> read_descriptor(Cpu& cpu, u16 selector, Vector error = Vector::general_protection);
+// Whether GDT or LDT reaches to the selector's descriptor.
+inline bool in_descriptor_table(const Cpu& cpu, u16 selector) {
+  const u32 last = (selector & 0xfff8u) + 7;
+  if ((selector & 4) != 0) return cpu.state.ldtr.usable() && last <= cpu.state.ldtr.limit;
+  return last <= cpu.state.gdtr.limit;
+}
 // Linear address of a selector's descriptor; the selector is inside its table.
-Gva descriptor_address(const Cpu& cpu, u16 selector);
+inline Gva descriptor_address(const Cpu& cpu, u16 selector) {
+  const u64 base = (selector & 4) != 0 ? cpu.state.ldtr.base : cpu.state.gdtr.base;
+  return static_cast<Gva>(base) + (selector & 0xfff8u);
+}
 // Sets the accessed bit in memory if it isn't set.
 Outcome<> set_accessed(Cpu& cpu, u16 selector, Descriptor& descriptor);
 

@@ -40,6 +40,15 @@ class Tlb {
 
   static unsigned index(Gva gva) { return (gva >> kPageShift) % kEntries; }
   const TlbEntry& entry(Gva gva, bool user) const { return tables_[user ? 1 : 0][index(gva)]; }
+  // Where a plain load or store of `size` bytes at gva may go; null where it may not, or straddles pages.
+  u8* plain_read(Gva gva, u32 size, bool user) const {
+    const TlbEntry& found = entry(gva, user);
+    return plain(found, found.read_tag, gva, size);
+  }
+  u8* plain_write(Gva gva, u32 size, bool user) const {
+    const TlbEntry& found = entry(gva, user);
+    return plain(found, found.write_tag, gva, size);
+  }
   Table& table(bool user) { return tables_[user ? 1 : 0]; }
 
   // The only way in. large: the page is part of a 2 or 4 MiB one.
@@ -61,6 +70,13 @@ class Tlb {
   Counters counters;
 
  private:
+  static u8* plain(const TlbEntry& entry, u32 tag, Gva gva, u32 size) {
+    if (tag != (gva & ~kPageOffsetMask) || (gva & kPageOffsetMask) > kPageSize - size) [[unlikely]]
+      return nullptr;
+    u8* const at = reinterpret_cast<u8*>(entry.addend + gva);
+    if (at == nullptr) __builtin_unreachable();  // spares callers a second comparison
+    return at;
+  }
   // Entries are flushed by groups, and groups that nothing was put into are passed over.
   static constexpr unsigned kGroup = kEntries / 32;
   static constexpr u32 kNoFrame = ~u32{0};

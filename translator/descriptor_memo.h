@@ -6,8 +6,9 @@
 #pragma once
 
 #include <array>
+#include <cstring>
 
-#include "cpu-model/cpu.h"
+#include "cpu-model/transfer_segments.h"
 #include "translator/mode_key.h"
 
 namespace ringshift::bt {
@@ -35,7 +36,7 @@ class DescriptorMemo {
   void remember(Use use, u16 selector, u64 raw, u8 cpl, const SegmentRegister& value) {
     // Loading the descriptor again would set its accessed bit.
     constexpr u64 kAccessed = u64{1} << 40;
-    if (!null(selector) && (raw & kAccessed) == 0) return;
+    if (!is_null_selector(selector) && (raw & kAccessed) == 0) return;
     const SegmentShape shape =
         shape_of(value, use == Use::return_code ? Seg::cs : Seg::ds, SegmentRules::descriptors);
     entries_[index(use, selector)] = {raw, selector, cpl, use, shape, value};
@@ -45,23 +46,16 @@ class DescriptorMemo {
   // 0. False: not so.
   static bool peek(const Cpu& cpu, u16 selector, u64& raw) {
     raw = 0;
-    if (null(selector)) return true;
-    const bool local = (selector & 4) != 0;
-    if (local && !cpu.state.ldtr.usable()) return false;
-    const u64 base = local ? cpu.state.ldtr.base : cpu.state.gdtr.base;
-    const u32 limit = local ? cpu.state.ldtr.limit : cpu.state.gdtr.limit;
-    const u32 offset = selector & 0xfff8u;
-    const Gva gva = static_cast<Gva>(base) + offset;
-    const TlbEntry& entry = cpu.tlb.entry(gva, false);
-    const bool here = entry.read_tag == (gva & ~kPageOffsetMask) && (gva & kPageOffsetMask) <= kPageSize - 8;
-    if (offset + 7 > limit || !here) return false;
-    raw = *reinterpret_cast<const u64*>(entry.addend + gva);
+    if (is_null_selector(selector)) return true;
+    if (!in_descriptor_table(cpu, selector)) return false;
+    const u8* const at = cpu.tlb.plain_read(descriptor_address(cpu, selector), sizeof raw, false);
+    if (at == nullptr) return false;
+    std::memcpy(&raw, at, sizeof raw);
     return true;
   }
 
  private:
   static constexpr unsigned kEntries = 64;
-  static bool null(u16 selector) { return (selector & ~3u) == 0; }
   static unsigned index(Use use, u16 selector) {
     return ((selector >> 3) + 21 * static_cast<unsigned>(use)) % kEntries;
   }

@@ -74,12 +74,10 @@ const ReturnFrame* return_frame(const Cpu& cpu) {
   const VcpuState& state = cpu.state;
   const SegmentRegister& ss = state.segment(Seg::ss);
   const u32 esp = state.reg32(kEsp);
-  const TlbEntry& page = cpu.tlb.entry(esp, cpu.user());
   const bool flat = ss.base == 0 && ss.limit == 0xffffffff && ss.usable() &&
                     (ss.attributes & (kSegBig | kSegCode | kSegExpandDown)) == kSegBig;
-  const bool plain =
-      page.read_tag == (esp & ~kPageOffsetMask) && (esp & kPageOffsetMask) <= kPageSize - sizeof(ReturnFrame);
-  return flat && plain ? reinterpret_cast<const ReturnFrame*>(page.addend + esp) : nullptr;
+  if (!flat) return nullptr;
+  return reinterpret_cast<const ReturnFrame*>(cpu.tlb.plain_read(esp, sizeof(ReturnFrame), cpu.user()));
 }
 
 bool keeps_data_segments(const VcpuState& state) {

@@ -75,18 +75,16 @@ Outcome<Gva> aligned_address(Cpu& cpu, const Instruction& insn, u32 size, Access
 }
 
 Outcome<> read_data(Cpu& cpu, Gva gva, void* out, u32 size) {
-  const TlbEntry& entry = cpu.tlb.entry(gva, cpu.user());
-  if (entry.read_tag == (gva & ~kPageOffsetMask) && (gva & kPageOffsetMask) + size <= kPageSize) [[likely]] {
-    std::memcpy(out, reinterpret_cast<const void*>(entry.addend + gva), size);
+  if (const u8* const at = cpu.tlb.plain_read(gva, size, cpu.user())) [[likely]] {
+    std::memcpy(out, at, size);
     return {};
   }
   return read_linear_slow(cpu, gva, out, size, cpu.user());
 }
 
 Outcome<> write_data(Cpu& cpu, Gva gva, const void* data, u32 size) {
-  const TlbEntry& entry = cpu.tlb.entry(gva, cpu.user());
-  if (entry.write_tag == (gva & ~kPageOffsetMask) && (gva & kPageOffsetMask) + size <= kPageSize) [[likely]] {
-    std::memcpy(reinterpret_cast<void*>(entry.addend + gva), data, size);
+  if (u8* const at = cpu.tlb.plain_write(gva, size, cpu.user())) [[likely]] {
+    std::memcpy(at, data, size);
     return {};
   }
   return write_linear_slow(cpu, gva, data, size, cpu.user());

@@ -81,10 +81,7 @@ Outcome<> modify_memory(Cpu& cpu, Seg segment, u32 offset, Change&& change) {
   const Gva gva = RS_TRY(linear_address(cpu, segment, offset, sizeof(T), AccessKind::write));
   RS_TRY(check_alignment(cpu, gva, sizeof(T)));
   const bool user = cpu.user();
-  const TlbEntry& entry = cpu.tlb.entry(gva, user);
-  if (entry.write_tag == (gva & ~kPageOffsetMask) && (gva & kPageOffsetMask) <= kPageSize - sizeof(T))
-      [[likely]] {
-    void* host = reinterpret_cast<void*>(entry.addend + gva);
+  if (u8* const host = cpu.tlb.plain_write(gva, sizeof(T), user)) [[likely]] {
     T value;
     std::memcpy(&value, host, sizeof(T));
     value = change(value);
