@@ -31,8 +31,6 @@ class FaultWord {
 template <class T = void>
 class [[nodiscard]] Outcome {
  public:
-  using value_type = T;
-
   template <class U = T>
   requires(std::is_convertible_v<U&&, T> && !std::is_same_v<std::remove_cvref_t<U>, Outcome>)
       Outcome(U&& value)
@@ -62,8 +60,6 @@ class [[nodiscard]] Outcome {
 template <>
 class [[nodiscard]] Outcome<void> {
  public:
-  using value_type = void;
-
   Outcome() = default;
   Outcome(const tl::unexpected<Fault>& raised) : fault_(raised.value()) {}
 

@@ -108,7 +108,7 @@ const u8* Dispatcher::continue_after(InterpretSite& site) {
   const TranslationBlock* const usual = site.usual;
   if (usual != nullptr && site.usual_epoch == epoch && usual->eip == state.eip() && usual->mode == mode &&
       site.usual_base == cs_base() && site.usual_mapping == mapping_of(*usual)) {
-    if (!modes_.enter_again(mode)) modes_.enter(mode);
+    modes_.enter(mode);
     state.rflags &= ~u64{kFlagRf};
     return usual->entry;
   }

@@ -346,10 +346,13 @@ void Emitter::jump_if_to_link(unsigned condition, u32 target_eip, Link* link) {
 }
 
 void Emitter::count_executed(i32 instructions) {
-  const Mem executed = context_field(offsetof(BtContext, executed), 8);
-  assembler_.mov(r8, executed);
-  assembler_.lea(r8, ptr(r8, instructions));
-  assembler_.mov(executed, r8);
+  add_to_context(offsetof(BtContext, executed), instructions);
+}
+
+void Emitter::add_to_context(std::size_t field, i32 addend) {
+  assembler_.mov(r8, context_field(field, 8));
+  assembler_.lea(r8, ptr(r8, addend));
+  assembler_.mov(context_field(field, 8), r8);
 }
 
 void Emitter::leave_loop_if(unsigned condition, unsigned unexecuted, Label out) {
@@ -371,34 +374,39 @@ void Emitter::interpret(InterpretSite* site) {
 
 void Emitter::interpret_aside(InterpretSite* site) {
   if (flags_saved_) emit_restore_flags();
-  assembler_.mov(r10d, site->eip);
-  assembler_.mov(r11, reinterpret_cast<u64>(site));
-  assembler_.mov(r9d, site->fpu ? AccessInfo::kFpu : 0);
-  jump_to(stubs_.interpret);
+  jump_with_site(stubs_.interpret, site, site->fpu ? AccessInfo::kFpu : 0);
 }
 
 void Emitter::call_light(const u8* stub, InterpretSite* site, u32 info) {
   restore_flags();
+  jump_with_site(stub, site, info);
+  resume_here(site);
+}
+
+void Emitter::jump_with_site(const u8* stub, const InterpretSite* site, u32 info) {
   assembler_.mov(r10d, site->eip);
   assembler_.mov(r11, reinterpret_cast<u64>(site));
   assembler_.mov(r9d, info);
   jump_to(stub);
-  resume_here(site);
+}
+
+// By JRCXZ, because a fault in the block must show the flags that it was entered with.
+template <class Load>
+void Emitter::jump_unless_zero(Label target, const Load& load_ecx) {
+  const Label zero = assembler_.newLabel();
+  assembler_.mov(r9, rcx);
+  load_ecx();
+  assembler_.jecxz(rcx, zero);
+  assembler_.mov(rcx, r9);
+  assembler_.jmp(target);
+  assembler_.bind(zero);
+  assembler_.mov(rcx, r9);
 }
 
 void Emitter::poll(u32 eip) {
   const Label pending = assembler_.newLabel();
-  // JRCXZ, because a fault in the block must show the flags that it was entered with.
   assembler_.mov(r8, context_field(offsetof(BtContext, events), 8));
-  assembler_.mov(r9, rcx);
-  assembler_.mov(ecx, ptr(r8, 0, 4));
-  assembler_.db(0xe3);  // jrcxz over the exit
-  const u32 displacement_at = offset();
-  assembler_.db(0);
-  assembler_.mov(rcx, r9);
-  assembler_.jmp(pending);
-  code_.textSection()->buffer().data()[displacement_at] = static_cast<u8>(offset() - displacement_at - 1);
-  assembler_.mov(rcx, r9);
+  jump_unless_zero(pending, [&] { assembler_.mov(ecx, ptr(r8, 0, 4)); });
   cold_polls_.push_back({pending, eip, false});
 }
 
@@ -412,29 +420,15 @@ void Emitter::leave_if_events(u32 eip) {
 }
 
 void Emitter::take_from_budget(u32 eip, u32 instructions) {
-  const auto budget = [](u32 byte, u32 size) {
-    return context_field(offsetof(BtContext, budget) + byte, size);
-  };
-  const Label enough = assembler_.newLabel();
+  constexpr std::size_t kHighByte = offsetof(BtContext, budget) + 7;  // not 0: below zero
   const Label short_of = assembler_.newLabel();
-  assembler_.mov(r8, budget(0, 8));
-  assembler_.lea(r8, ptr(r8, -static_cast<i32>(instructions)));
-  assembler_.mov(budget(0, 8), r8);
-  assembler_.mov(r9, rcx);
-  assembler_.movzx(ecx, budget(7, 1));  // not 0: below zero
-  assembler_.jecxz(rcx, enough);
-  assembler_.mov(rcx, r9);
-  assembler_.jmp(short_of);
-  assembler_.bind(enough);
-  assembler_.mov(rcx, r9);
+  add_to_context(offsetof(BtContext, budget), -static_cast<i32>(instructions));
+  jump_unless_zero(short_of, [&] { assembler_.movzx(ecx, context_field(kHighByte, 1)); });
   cold_budgets_.push_back({short_of, eip, instructions});
 }
 
 void Emitter::give_back_to_budget(u32 instructions) {
-  const Mem budget = context_field(offsetof(BtContext, budget), 8);
-  assembler_.mov(r8, budget);
-  assembler_.lea(r8, ptr(r8, static_cast<i32>(instructions)));
-  assembler_.mov(budget, r8);
+  add_to_context(offsetof(BtContext, budget), static_cast<i32>(instructions));
 }
 
 // How many of the block's instructions stand at eip or behind. The first one starts twice, for its poll.

@@ -177,6 +177,11 @@ class Emitter {
   };
   void emit_cold();
   void give_back_to_budget(u32 instructions);
+  // Both keep the flags; r8, or r9, is clobbered.
+  void add_to_context(std::size_t field, i32 addend);
+  template <class Load>
+  void jump_unless_zero(asmjit::Label target, const Load& load_ecx);
+  void jump_with_site(const u8* stub, const InterpretSite* site, u32 info);
   u32 instructions_from(u32 eip) const;
   // r8d holds a linear address: makes [r9 + r8] its host address, or goes the slow way.
   void lookup(Access access, u32 size);

@@ -11,7 +11,6 @@ class ListHook {
   ListHook() = default;
   ListHook(const ListHook&) = delete;
 
-  bool listed() const { return slot_ != nullptr; }
   T* next() const { return next_; }
   void enter(T*& head) {
     next_ = head;

@@ -43,9 +43,7 @@ class JumpGenerations {
     bool global_only = true;  // every entry stands on global pages
     bool used = false;
   };
-  static unsigned index(ModeKey mode, u32 cs_base) {
-    return static_cast<unsigned>(((mode.hash() ^ cs_base) * 0x9e3779b97f4a7c15u) >> 58);
-  }
+  static unsigned index(ModeKey mode, u32 cs_base) { return mode.hash_with(cs_base) % kSlots; }
   std::array<Slot, kSlots> slots_{};
   u64 last_ = 0;
 };

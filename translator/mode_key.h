@@ -49,7 +49,11 @@ class ModeKey {
   explicit ModeKey(const Cpu& cpu);
 
   bool operator==(const ModeKey&) const = default;
-  u64 hash() const { return (bits_ ^ (u64{~cs_limit_} << 32)) * 0x9e3779b97f4a7c15u; }
+  u64 hash() const { return (bits_ ^ (u64{~cs_limit_} << 32)) * kHashFactor; }
+  // For tables by mode and CS's base; the low bits are as good as any.
+  unsigned hash_with(u32 cs_base) const {
+    return static_cast<unsigned>(((hash() ^ cs_base) * kHashFactor) >> 32) >> 16;
+  }
 
   SegmentShape shape(Seg segment) const {
     return static_cast<SegmentShape>((bits_ >> (3 * static_cast<unsigned>(segment))) & 7);
@@ -106,6 +110,7 @@ class ModeKey {
   bool translatable() const { return (bits_ & kInterpret) == 0; }
 
  private:
+  static constexpr u64 kHashFactor = 0x9e3779b97f4a7c15u;
   static constexpr u64 kUser = 1u << 18;
   static constexpr u64 kFpuOff = 1u << 19;
   static constexpr u64 kSseOff = 1u << 20;

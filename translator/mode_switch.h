@@ -35,12 +35,12 @@ class ModeSwitch {
   void set_tsc_is_hosts(bool hosts) { tsc_is_hosts_ = hosts; }
 
   // The mode entered last, while nothing changed that it hangs on.
-  bool known() const { return known_; }
   ModeKey mode() const { return mode_; }
   bool is(ModeKey mode) const { return known_ && mode_ == mode && cs_base_ == cs_base(); }
 
   // Makes everything ready for code of this mode, which is key_now().
   void enter(ModeKey mode) {
+    if (enter_again(mode)) return;
     const WindowSet::Place place = mode.window() ? windows_.enter_place() : WindowSet::Place{};
     if (mode.window()) RS_CHECK(place.window != nullptr);
     if (generations_.exhausted()) begin_generations();
@@ -85,9 +85,7 @@ class ModeSwitch {
     WindowSet::Place place;
   };
   static constexpr unsigned kKept = 32;
-  static unsigned index(ModeKey mode, u32 cs_base) {
-    return static_cast<unsigned>(((mode.hash() ^ cs_base) * 0x9e3779b97f4a7c15u) >> 59);
-  }
+  static unsigned index(ModeKey mode, u32 cs_base) { return mode.hash_with(cs_base) % kKept; }
   u32 cs_base() const { return static_cast<u32>(cpu_.state.segment(Seg::cs).base); }
 
   // A tag has no room for more of them: the table begins anew.

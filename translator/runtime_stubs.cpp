@@ -71,12 +71,7 @@ class StubWriter {
       a_.movups(context(offsetof(BtContext, xmm) + 16 * i, 16), xmm(i));
     emit_store_mxcsr();
     a_.mov(context(offsetof(BtContext, saved_r12), 8), r12);
-    a_.mov(rdi, r15);
-    a_.mov(rsi, r11);
-    a_.mov(edx, r8d);
-    a_.mov(ecx, r9d);
-    a_.mov(rax, imm(reinterpret_cast<u64>(helper)));
-    a_.call(rax);
+    emit_call(reinterpret_cast<u64>(helper));
     a_.mov(r11, rax);
     a_.jmp(resume);
     return callout;
@@ -88,12 +83,7 @@ class StubWriter {
     a_.bind(callout);
     emit_store_general();
     a_.mov(context(offsetof(BtContext, light_site), 8), r11);
-    a_.mov(rdi, r15);
-    a_.mov(rsi, r11);
-    a_.mov(edx, r8d);
-    a_.mov(ecx, r9d);
-    a_.mov(rax, imm(reinterpret_cast<u64>(helper)));
-    a_.call(rax);
+    emit_call(reinterpret_cast<u64>(helper));
     a_.mov(context(offsetof(BtContext, continuation), 8), rax);
     a_.mov(r14, context(offsetof(BtContext, tlb_table), 8));
     a_.mov(r11, context(offsetof(BtContext, light_site), 8));
@@ -135,6 +125,15 @@ class StubWriter {
     a_.mov(state(offsetof(VcpuState, rip), 4), r10d);
     a_.mov(rsp, context(offsetof(BtContext, host_rsp), 8));
     emit_store_flags();
+  }
+  // helper(context, r11, r8d, r9d)
+  void emit_call(u64 helper) {
+    a_.mov(rdi, r15);
+    a_.mov(rsi, r11);
+    a_.mov(edx, r8d);
+    a_.mov(ecx, r9d);
+    a_.mov(rax, imm(helper));
+    a_.call(rax);
   }
   void emit_load_general() {
     for (unsigned i = 0; i < 8; ++i) a_.mov(gpd(i), state(offsetof(VcpuState, gpr) + 8 * i, 4));
