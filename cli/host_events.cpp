@@ -11,9 +11,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <ctime>
 
 #include "base/check.h"
+#include "base/host_clock.h"
 #include "cli/exit_status.h"
 #include "cli/terminal.h"
 
@@ -23,11 +23,7 @@ namespace {
 constexpr i64 kSecond = 1'000'000'000;
 constexpr i64 kPatience = 3 * kSecond;
 
-i64 now_ns() {
-  timespec time;
-  ::clock_gettime(CLOCK_MONOTONIC, &time);
-  return time.tv_sec * kSecond + time.tv_nsec;
-}
+i64 now_ns() { return static_cast<i64>(host_clock_ns()); }
 
 sigset_t taken_signals() {
   sigset_t set;

@@ -31,7 +31,7 @@ void Clock::Timer::arm(u64 deadline_ns) {
 
 u64 Clock::tsc() {
   const TscScale* const scale = tsc_scale();
-  return scale != nullptr ? scale->at(__rdtsc()) : now_ns() * (kTscHz / 1'000'000'000);
+  return scale != nullptr ? scale->at(__rdtsc()) : now_ns() * kTscCountsPerNs;
 }
 
 u64 Clock::next_deadline() const {

@@ -46,7 +46,8 @@ class InstructionTime final : public TimeSource {
 class Clock {
  public:
   static constexpr u64 kNever = ~u64{0};
-  static constexpr u64 kTscHz = 2'000'000'000;  // the guest's TSC: 2 counts a nanosecond
+  static constexpr u64 kTscCountsPerNs = 2;
+  static constexpr u64 kTscHz = kTscCountsPerNs * 1'000'000'000;  // the guest's TSC
 
   explicit Clock(TimeSource& source) : source_(source) {}
   Clock(const Clock&) = delete;

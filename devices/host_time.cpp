@@ -2,16 +2,17 @@
 #include "devices/host_time.h"
 
 #include <cpuid.h>
-#include <time.h>
 #include <x86intrin.h>
 
 #include <algorithm>
+
+#include "base/host_clock.h"
 
 namespace ringshift {
 
 namespace {
 
-constexpr u64 kCountsPerNs = Clock::kTscHz / 1'000'000'000;
+constexpr u64 kCountsPerNs = Clock::kTscCountsPerNs;
 // The least time that a rate is measured over: a pair of readings is good to some 50 ns.
 constexpr u64 kFirstMeasureNs = 1'000'000;
 // An error is worked off over this time; the rate is bent by one part in kMostBend at most.
@@ -20,12 +21,6 @@ constexpr u64 kMostBend = 2000;
 constexpr u64 kFollowEveryNs = 5'000'000;
 // Beyond this the host slept, or this process was stopped with its clocks: time jumps, as the host's did.
 constexpr u64 kJumpNs = 1'000'000'000;
-
-u64 monotonic_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<u64>(now.tv_sec) * 1'000'000'000 + static_cast<u64>(now.tv_nsec);
-}
 
 // Invariant TSC (SDM vol. 3B 17.17.1).
 bool tsc_is_constant() {
@@ -45,7 +40,7 @@ HostTime::Sample HostTime::sample() {
   u64 best_width = ~u64{0};
   for (int i = 0; i < 4; ++i) {
     const u64 before = __rdtsc();
-    const u64 ns = monotonic_ns();
+    const u64 ns = host_clock_ns();
     const u64 width = __rdtsc() - before;
     if (width >= best_width) continue;
     best_width = width;
@@ -56,7 +51,7 @@ HostTime::Sample HostTime::sample() {
 
 HostTime::HostTime() : anchor_(sample()), start_ns_(anchor_.ns), trusted_(tsc_is_constant()) {}
 
-u64 HostTime::now_ns() { return active_ ? scale_.at(__rdtsc()) / kCountsPerNs : monotonic_ns() - start_ns_; }
+u64 HostTime::now_ns() { return active_ ? scale_.at(__rdtsc()) / kCountsPerNs : host_clock_ns() - start_ns_; }
 
 void HostTime::begin() {
   Sample now = sample();
@@ -95,9 +90,8 @@ void HostTime::correct(const Sample& now) {
 void HostTime::follow() {
   if (!trusted_) return;
   if (!active_) return begin();
-  const Sample now = sample();
-  const u64 since = scale_.at(now.tsc) - scale_.guest_base;
-  if (since >= kFollowEveryNs * kCountsPerNs) correct(now);
+  const u64 since = scale_.at(__rdtsc()) - scale_.guest_base;
+  if (since >= kFollowEveryNs * kCountsPerNs) correct(sample());
 }
 
 }  // namespace ringshift

@@ -2,17 +2,12 @@
 #include "devices/host_time.h"
 
 #include <gtest/gtest.h>
-#include <time.h>
 #include <x86intrin.h>
+
+#include "base/host_clock.h"
 
 namespace ringshift {
 namespace {
-
-u64 host_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<u64>(now.tv_sec) * 1'000'000'000 + static_cast<u64>(now.tv_nsec);
-}
 
 TEST(HostTime, Advances) {
   HostTime host;
@@ -29,12 +24,12 @@ TEST(HostTime, Advances) {
 // The scale, the Clock's two faces and the host's clock tell the same time, through corrections.
 TEST(HostTime, FollowsTheHostAndNeverGoesBack) {
   HostTime host;
-  const u64 start = host_ns() - host.now_ns();
+  const u64 start = host_clock_ns() - host.now_ns();
   Clock clock(host);
   host.follow();
   if (host.tsc_scale() == nullptr) GTEST_SKIP() << "this host's TSC isn't constant";
   u64 last = 0;
-  for (const u64 end = host_ns() + 60'000'000; host_ns() < end;) {
+  for (const u64 end = host_clock_ns() + 60'000'000; host_clock_ns() < end;) {
     clock.follow();
     const u64 ns = clock.now_ns();
     const u64 scaled = host.tsc_scale()->at(__rdtsc());
@@ -47,9 +42,9 @@ TEST(HostTime, FollowsTheHostAndNeverGoesBack) {
   // The thread may lose the CPU between two readings: a close pair among many is what counts.
   u64 least = ~u64{0};
   for (int i = 0; i < 10'000; ++i) {
-    const u64 before = host_ns() - start;
+    const u64 before = host_clock_ns() - start;
     const u64 shown = clock.now_ns();
-    const u64 after = host_ns() - start;
+    const u64 after = host_clock_ns() - start;
     least = std::min(least, shown < before ? before - shown : shown > after ? shown - after : 0);
   }
   EXPECT_LT(least, 20'000u);

@@ -2,19 +2,15 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <ctime>
 
+#include "base/host_clock.h"
 #include "cpu-model/triple_fault.h"
 #include "machine/machine.h"
 
 namespace ringshift {
 
 namespace {
-double seconds_of(clockid_t clock) {
-  timespec time;
-  ::clock_gettime(clock, &time);
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
-}
+double seconds_of(clockid_t clock) { return static_cast<double>(host_clock_ns(clock)) * 1e-9; }
 
 // SDM vol. 3A table 6-1.
 constexpr std::array<const char*, 20> kExceptions{

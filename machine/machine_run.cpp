@@ -1,25 +1,16 @@
 // The loop that runs a machine: engine, halts, timers, and the ways out.
 #include <sys/prctl.h>
 
-#include <ctime>
-
+#include "base/host_clock.h"
 #include "cpu-model/triple_fault.h"
 #include "machine/machine.h"
 
 namespace ringshift {
 
-namespace {
-u64 host_now_ns() {
-  timespec time;
-  ::clock_gettime(CLOCK_MONOTONIC, &time);
-  return static_cast<u64>(time.tv_sec) * 1'000'000'000 + static_cast<u64>(time.tv_nsec);
-}
-}  // namespace
-
 RunOutcome Machine::run() {
   // Without this the host may round a halted guest's wake-up by 50 us.
   ::prctl(PR_SET_TIMERSLACK, 1);
-  counters_.started_ns = host_now_ns();
+  counters_.started_ns = host_clock_ns();
   if (virtual_time_ == nullptr)
     if (auto started = alarm_.start(); !started)
       return RunOutcome{RunOutcome::Kind::failed, 0, {}, std::move(started).error()};
@@ -99,7 +90,7 @@ bool Machine::may_wake(u32 events) const {
 }
 
 void Machine::wait_while_halted() {
-  const u64 since = host_now_ns();
+  const u64 since = host_clock_ns();
   for (;;) {
     const u32 events = control_.events.load(std::memory_order_acquire);
     if (may_wake(events) || stop_requested_) break;
@@ -122,7 +113,7 @@ void Machine::wait_while_halted() {
       queue_.wait(static_cast<i64>(next - now));
     }
   }
-  counters_.halted_ns += host_now_ns() - since;
+  counters_.halted_ns += host_clock_ns() - since;
 }
 
 }  // namespace ringshift

@@ -1,8 +1,7 @@
 // What windows cost on this host: printed, not judged. On the machine it was written on (Zen 4, busy): a fill
 // of one page 4.9 us and of 16 pages 8.9 us, touched ever after; resync 3 ns a page; INVLPG 3.5 us, or 30 ns
 // where nothing changed; a switch 20 to 45 ns; teardown 1.5 us a VMA.
-#include <ctime>
-
+#include "base/host_clock.h"
 #include "mmu-shadow/window_fixture.h"
 
 namespace ringshift {
@@ -17,9 +16,7 @@ class WindowCost : public SetFixture {
 
   // Of this thread, so that a busy host distorts less.
   static double cpu_microseconds() {
-    timespec now{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) / 1e3;
+    return static_cast<double>(host_clock_ns(CLOCK_THREAD_CPUTIME_ID)) / 1e3;
   }
   // Microseconds that one of `count` calls takes.
   template <class F>
