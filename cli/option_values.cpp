@@ -8,17 +8,18 @@
 namespace ringshift {
 
 namespace {
-// All of text as a number, 0x for hexadecimal; nothing otherwise.
-std::optional<u64> parse_number(std::string_view text) {
-  int base = 10;
-  if (text.starts_with("0x") || text.starts_with("0X")) {
-    base = 16;
-    text.remove_prefix(2);
-  }
+// All of text as a number; nothing otherwise.
+std::optional<u64> parse_digits(std::string_view text, int base) {
   u64 value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
   if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
   return value;
+}
+
+// The same, 0x for hexadecimal.
+std::optional<u64> parse_number(std::string_view text) {
+  const bool hexadecimal = text.starts_with("0x") || text.starts_with("0X");
+  return hexadecimal ? parse_digits(text.substr(2), 16) : parse_digits(text, 10);
 }
 
 unsigned shift_of_suffix(char suffix) {
@@ -109,6 +110,13 @@ Result<unsigned> parse_icount(const std::string& text) {
   if (!number || *number > 10)
     return fail(ErrorKind::usage, "-icount takes shift=0 to shift=10 (an instruction is 2^N ns), not '{}'",
                 text);
+  return static_cast<unsigned>(*number);
+}
+
+Result<unsigned> parse_verify_part(const std::string& text) {
+  const auto number = parse_digits(text, 10);
+  if (!number || *number == 0 || *number > 1000000)
+    return fail(ErrorKind::usage, "-bt-verify-part takes a number between 1 and 1000000, not '{}'", text);
   return static_cast<unsigned>(*number);
 }
 

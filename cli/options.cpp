@@ -121,15 +121,7 @@ Result<void> read_engine(const RawOptions& raw, MachineConfig& machine) {
       return fail(ErrorKind::usage, "-bt-cache takes a size between 1M and 1G, not '{}'", raw.bt_cache);
     machine.bt_cache_bytes = *size;
   }
-  if (!raw.bt_verify_part.empty()) {
-    char* end = nullptr;
-    const unsigned long part = std::strtoul(raw.bt_verify_part.c_str(), &end, 10);
-    if (*end != 0 || raw.bt_verify_part[0] < '0' || raw.bt_verify_part[0] > '9' || part == 0 ||
-        part > 1000000)
-      return fail(ErrorKind::usage, "-bt-verify-part takes a number between 1 and 1000000, not '{}'",
-                  raw.bt_verify_part);
-    machine.bt_verify_part = static_cast<unsigned>(part);
-  }
+  if (!raw.bt_verify_part.empty()) machine.bt_verify_part = RS_TRY(parse_verify_part(raw.bt_verify_part));
   return {};
 }
 

@@ -43,5 +43,6 @@ Result<CharTarget> parse_serial(const std::string& text);       // stdio, file:P
 Result<CharTarget> parse_debugcon(const std::string& text);     // stdio, file:PATH, null, PATH
 Result<DebugExitConfig> parse_device(const std::string& text);  // isa-debug-exit,iobase=0xf4,iosize=4
 Result<unsigned> parse_icount(const std::string& text);         // shift=N
+Result<unsigned> parse_verify_part(const std::string& text);
 
 }  // namespace ringshift

@@ -7,6 +7,12 @@
 
 namespace ringshift::bt {
 
+// The low 1, 2 or 4 bytes of a register.
+inline asmjit::x86::Gp sized(const asmjit::x86::Gp& reg, u32 size) {
+  using asmjit::x86::Gp;
+  return size == 1 ? Gp(reg.r8()) : size == 2 ? Gp(reg.r16()) : Gp(reg.r32());
+}
+
 // Data processing (translate_data.cpp).
 void translate_identity(Emitter& emitter, const GuestInstruction& guest);
 void translate_short_incdec(Emitter& emitter, const GuestInstruction& guest);

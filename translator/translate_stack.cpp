@@ -11,8 +11,6 @@ namespace {
 
 u8 stack_address_size(const Emitter& emitter) { return emitter.mode().stack16() ? 2 : 4; }
 
-Gp sized(const Gp& reg, u32 size) { return size == 2 ? Gp(reg.r16()) : Gp(reg.r32()); }
-
 }  // namespace
 
 // ss:[(e)sp + displacement], as an instruction's memory operand.

@@ -9,10 +9,6 @@ namespace {
 
 u32 element_size(const Instruction& insn) { return (insn.opcode & 1) == 0 ? 1 : insn.operand_size; }
 
-Gp sized(const Gp& reg, u32 size) {
-  return size == 1 ? Gp(reg.r8()) : size == 2 ? Gp(reg.r16()) : Gp(reg.r32());
-}
-
 // One string instruction's elements, and its index registers.
 class Elements {
  public:

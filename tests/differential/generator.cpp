@@ -13,20 +13,20 @@ namespace {
 
 Item raw(std::initializer_list<u8> bytes) { return Item{.bytes = bytes}; }
 
-Item& append32(Item& item, u32 value) {
-  for (unsigned i = 0; i < 4; ++i) item.bytes.push_back(static_cast<u8>(value >> (8 * i)));
+// The value's low `size` bytes.
+Item& append(Item& item, u32 value, unsigned size) {
+  for (unsigned i = 0; i < size; ++i) item.bytes.push_back(static_cast<u8>(value >> (8 * i)));
   return item;
 }
 
 Item with16(std::initializer_list<u8> bytes, u32 value) {
   Item item = raw(bytes);
-  for (unsigned i = 0; i < 2; ++i) item.bytes.push_back(static_cast<u8>(value >> (8 * i)));
-  return item;
+  return append(item, value, 2);
 }
 
 Item with32(std::initializer_list<u8> bytes, u32 value) {
   Item item = raw(bytes);
-  return append32(item, value);
+  return append(item, value, 4);
 }
 
 Item branch(std::initializer_list<u8> bytes, Item::Fix fix, u8 offset, u32 target) {
@@ -45,8 +45,8 @@ u32 data_address(Random& random, u32 alignment) {
 void clear_words(Item& item, u32 address, std::initializer_list<u32> offsets) {
   for (const u32 offset : offsets) {
     item.bytes.insert(item.bytes.end(), {0xc7, 0x05});
-    append32(item, address + offset);
-    append32(item, 0);
+    append(item, address + offset, 4);
+    append(item, 0, 4);
   }
 }
 
@@ -63,7 +63,7 @@ Item store_environment(Random& random, u32 data_base) {
   } else {  // FXSAVE; MXCSR_MASK is the CPU's own
     item = with32({0x0f, 0xae, 0x05}, address);
     item.bytes.insert(item.bytes.end(), {0x66, 0xc7, 0x05});  // MOV WORD [address + 6], 0
-    append32(item, address + 6);
+    append(item, address + 6, 4);
     item.bytes.insert(item.bytes.end(), {0, 0});
     clear_words(item, address, {8, 12, 16, 20, 28});
   }
