@@ -148,6 +148,7 @@ Result<RunOptions> understand(const RawOptions& raw, const CLI::App& app) {
   if (app.count("--debugcon") != 0) options.debugcon = RS_TRY(parse_debugcon(raw.debugcon));
   if (app.count("--timeout") != 0) options.timeout_seconds = RS_TRY(read_timeout(raw.timeout));
   if (app.count("--stats") != 0) RS_TRY(read_stats(raw.stats, options));
+  options.machine.count_instructions = options.stats != StatsFormat::none;
   Tracer check;
   RS_TRY(check.enable(raw.trace_words));
   options.machine.bt_verify = check.on(TracePoint::verify);

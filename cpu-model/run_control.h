@@ -26,8 +26,31 @@ struct RunControl {
   // Virtual time (-icount): the clock counts instructions.
   bool exact_count = false;
 
-  void raise_event(u32 bits) { events.fetch_or(bits, std::memory_order_release); }
-  void clear_event(u32 bits) { events.fetch_and(~bits, std::memory_order_acq_rel); }
+  void raise_event(u32 bits) {
+    events.fetch_or(bits);
+    if (std::atomic<u32>* const word = quiet_.load()) word->store(0);
+  }
+  // On the vCPU's thread.
+  void clear_event(u32 bits) {
+    if ((events.fetch_and(~bits) & ~bits) == 0) settle(quiet_.load());
+  }
+
+  // A word that is 1 while no event is there, else 0, kept where an engine's code reaches it best; null:
+  // none. On the vCPU's thread; the word must stay until no other thread raises events.
+  void keep_quiet_word(std::atomic<u32>* word) {
+    quiet_.store(word);
+    settle(word);
+  }
+
+ private:
+  // Others raise events at any time: first an event, then the word. So the word is set before the events are
+  // looked at, in one order for all threads.
+  void settle(std::atomic<u32>* word) {
+    if (word == nullptr) return;
+    word->store(1);
+    if (events.load() != 0) word->store(0);
+  }
+  std::atomic<std::atomic<u32>*> quiet_{nullptr};
 };
 
 }  // namespace ringshift

@@ -21,6 +21,7 @@ Result<std::unique_ptr<ExecutionEngine>> make_bt(const MachineConfig& config, Cp
       break;
   }
   if (config.bt_cache_bytes != 0) options.cache_bytes = config.bt_cache_bytes;
+  options.count_instructions = config.count_instructions;
   options.verify = config.bt_verify;
   options.verify_part = config.bt_verify_part;
   return RS_TRY(BtEngine::create(cpu, options));

@@ -24,6 +24,7 @@ struct MachineConfig {
   EngineKind engine = EngineKind::bt;
   BtMemory bt_memory = BtMemory::automatic;
   u64 bt_cache_bytes = 0;                // 0: the engine's default
+  bool count_instructions = false;       // for -stats, under bt; costs some percent
   bool bt_verify = false;                // -d verify
   unsigned bt_verify_part = 1;           // of this many instructions, verify one
   std::optional<unsigned> icount_shift;  // virtual time: an instruction is 2^shift ns

@@ -82,17 +82,16 @@ class HostCheck {
     treatment_ = treatment;
     starts_.clear();
     targets_.clear();
-    const u8* const end = block.polled_entry + block.host_bytes;
-    for (const u8* pc = block.polled_entry; pc < end; pc += insn_.length) {
+    const u8* const end = block.code + block.host_bytes;
+    for (const u8* pc = block.code; pc < end; pc += insn_.length) {
       starts_.insert(pc);
       if (!ZYAN_SUCCESS(
               ZydisDecoderDecodeFull(&decoder_, pc, static_cast<std::size_t>(end - pc), &insn_, operands_)))
-        return fmt::format("undecodable at +{}", pc - block.polled_entry);
+        return fmt::format("undecodable at +{}", pc - block.code);
       pc_ = pc;
       const std::string wrong = instruction();
       if (!wrong.empty())
-        return fmt::format("{} at +{}: {}", ZydisMnemonicGetString(insn_.mnemonic), pc - block.polled_entry,
-                           wrong);
+        return fmt::format("{} at +{}: {}", ZydisMnemonicGetString(insn_.mnemonic), pc - block.code, wrong);
     }
     for (const u8* target : targets_)
       if (!starts_.contains(target) && !stub(target)) return "branch to neither an instruction nor a stub";
@@ -212,12 +211,11 @@ class HostCheck {
     }
     if (plain(ZYDIS_REGISTER_R14, ZYDIS_REGISTER_R9))
       return within(sizeof(TlbEntry)) && !writes(op) ? "" : "outside the Tlb's entry";
-    if (plain(ZYDIS_REGISTER_R11, ZYDIS_REGISTER_NONE))
-      return within(sizeof(JumpEntry)) && !writes(op) ? "" : "outside the jump table's entry";
-    if (plain(ZYDIS_REGISTER_R8, ZYDIS_REGISTER_NONE)) {
-      const bool poll = at == 0 && op.size == 32 && !writes(op) &&
-                        (starts_.size() <= 3 || treatment_ == Treatment::pop_flags);
-      return poll ? "" : "r8, which is no poll";
+    // r10 is twice the low 16 bits of an EIP there.
+    if (mem.base == ZYDIS_REGISTER_R15 && mem.index == ZYDIS_REGISTER_R10 && mem.scale == 8) {
+      const i64 in_entry = at - static_cast<i64>(offsetof(BtContext, jump_table));
+      const bool inside = in_entry >= 0 && in_entry + op.size / 8 <= static_cast<i64>(sizeof(JumpEntry));
+      return inside && !writes(op) ? "" : "outside the jump table's entry";
     }
     return plain(ZYDIS_REGISTER_R9, ZYDIS_REGISTER_R8) && at == 0 ? "" : "an address of the guest's choice";
   }

@@ -99,7 +99,7 @@ void BlockTable::drop(TranslationBlock& block) {
   for (Link& link : block.links) unlink(link);
   block.BucketHook::leave();
   JumpEntry& jump = jump_table_[block.eip & (kJumpEntries - 1)];
-  if (jump.target == block.polled_entry) jump = {};
+  if (jump.target == block.entry) jump = {};
   block.PageHook::leave();
   block.SecondPageHook::leave();
   for (const Gpa page : block.pages)
@@ -111,7 +111,7 @@ void BlockTable::start_lap() {
   ++counters_.laps;
   cache_.rewind();
   before_ = blocks_.size();
-  cache_.set_limit(blocks_.empty() ? nullptr : blocks_.front()->polled_entry);
+  cache_.set_limit(blocks_.empty() ? nullptr : blocks_.front()->code);
   std::swap(code_pages_, code_pages_before_);
   std::fill(code_pages_.begin(), code_pages_.end(), 0);
 }
@@ -126,7 +126,7 @@ void BlockTable::evict_oldest() {
   blocks_.pop_front();
   if (before_ == 0) return;
   --before_;
-  cache_.set_limit(before_ == 0 ? nullptr : blocks_.front()->polled_entry);
+  cache_.set_limit(before_ == 0 ? nullptr : blocks_.front()->code);
 }
 
 void BlockTable::make_room(u64 bytes) {
@@ -187,14 +187,13 @@ void BlockTable::clear() {
 
 const TranslationBlock* BlockTable::containing(const u8* pc) const {
   const auto middle = blocks_.begin() + static_cast<std::ptrdiff_t>(before_);
-  const bool before = before_ != 0 && pc >= blocks_.front()->polled_entry;
+  const bool before = before_ != 0 && pc >= blocks_.front()->code;
   const auto first = before ? blocks_.begin() : middle;
-  const auto after =
-      std::upper_bound(first, before ? middle : blocks_.end(), pc,
-                       [](const u8* at, const auto& block) { return at < block->polled_entry; });
+  const auto after = std::upper_bound(first, before ? middle : blocks_.end(), pc,
+                                      [](const u8* at, const auto& block) { return at < block->code; });
   if (after == first) return nullptr;
   const TranslationBlock* const block = std::prev(after)->get();
-  return pc < block->polled_entry + block->host_bytes ? block : nullptr;
+  return pc < block->code + block->host_bytes ? block : nullptr;
 }
 
 }  // namespace ringshift::bt

@@ -67,7 +67,7 @@ class BlockTableTest : public ::testing::Test {
     block->first_byte = eip & kPageOffsetMask;
     block->guest_bytes = bytes;
     const std::vector<u8> code(32, 0x90);
-    block->polled_entry = cache_.append(code);
+    block->code = block->polled_entry = cache_.append(code);
     block->entry = block->polled_entry + 8;
     block->host_bytes = 32;
     for (unsigned i = 0; i < 2; ++i) {
@@ -133,7 +133,7 @@ TEST_F(BlockTableTest, AWriteDropsWhatItOverlaps) {
   table_.link(from->links[0], *hit);
   table_.link(hit->links[0], *from);
   table_.link(hit->links[1], *hit);
-  jumps_[0x1010] = {1, hit->polled_entry};
+  jumps_[0x1010] = {1, hit->entry};
   const u64 epoch = table_.epoch();
   table_.invalidate(kPage + 0x14, 4);
   table_.invalidate(kPage + 0xc, 4);

@@ -240,12 +240,10 @@ std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& g
   Emitter emitter(stubs_, mode, guest.global && !mode.shifting());
   emitter.begin(cache_.next(), guest.eip, guest.linear);
   emitter.begin_instruction(guest.instructions.front().insn, guest.eip, false);
-  emitter.poll(guest.eip);
+  const u32 polled_offset = emitter.poll(guest.eip);
   const u32 entry_offset = emitter.offset();
-  if (exact_count_)
-    emitter.take_from_budget(guest.eip, count);
-  else
-    emitter.count_executed(static_cast<i32>(count * rounds));
+  if (counting_ == Counting::exact) emitter.take_from_budget(guest.eip, count);
+  if (counting_ == Counting::by_block) emitter.count_executed(static_cast<i32>(count * rounds));
 
   const asmjit::Label out = emitter.as().newLabel();
   emit_first_rounds(emitter, steps, rounds, out, *block);
@@ -256,7 +254,7 @@ std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& g
     const u32 sites_before = block->site_count;
     translate_one(emitter, *next, treatment, *block);
     if (block->site_count != sites_before) block->sites.front().unexecuted = static_cast<u8>(count - i);
-    if (exact_count_) block->starts.push_back(static_cast<u16>(next->eip - guest.eip));
+    if (counting_ == Counting::exact) block->starts.push_back(static_cast<u16>(next->eip - guest.eip));
     block->guest_bytes = static_cast<u16>(next->eip + next->insn.length - guest.eip);
   }
   const bool ended = ends_block(steps.back().treatment);
@@ -267,13 +265,14 @@ std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& g
   }
   RS_CHECK(emitter.finish(buffer_));
   if (buffer_.size() > std::min(kMaxBlockBytes, cache_.free_bytes())) return nullptr;
-  block->polled_entry = cache_.append(buffer_);
-  block->entry = block->polled_entry + entry_offset;
+  block->code = cache_.append(buffer_);
+  block->polled_entry = block->code + polled_offset;
+  block->entry = block->code + entry_offset;
   block->host_bytes = static_cast<u32>(buffer_.size());
   block->marks = emitter.marks();
   place_links(emitter, *block);
   for (const auto& [site, resume] : emitter.interpret_sites())
-    if (!ends_block(treatment_of(site->decoded.insn))) site->resume = block->polled_entry + resume;
+    if (!ends_block(treatment_of(site->decoded.insn))) site->resume = block->code + resume;
   listing_.translated(guest, *block, emitter.starts());
   ++counters_.blocks;
   counters_.guest_instructions += block->instructions;

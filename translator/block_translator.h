@@ -18,15 +18,15 @@ struct TranslationCounters {
   u64 host_bytes = 0;
 };
 
+// How executed instructions are counted: not at all, in BtContext::executed when a block is entered, or from
+// a budget (translator/exact_count.h).
+enum class Counting : u8 { none, by_block, exact };
+
 class BlockTranslator {
  public:
   BlockTranslator(CodeCache& cache, const RuntimeStubs& stubs, const Interpreter& interpreter,
-                  Listing& listing, bool exact_count = false)
-      : cache_(cache),
-        stubs_(stubs),
-        interpreter_(interpreter),
-        listing_(listing),
-        exact_count_(exact_count) {}
+                  Listing& listing, Counting counting = Counting::none)
+      : cache_(cache), stubs_(stubs), interpreter_(interpreter), listing_(listing), counting_(counting) {}
 
   // What a block takes at most.
   static constexpr u64 kMaxBlockBytes = 32 * 1024;
@@ -64,7 +64,7 @@ class BlockTranslator {
   const RuntimeStubs& stubs_;
   const Interpreter& interpreter_;
   Listing& listing_;
-  bool exact_count_;
+  Counting counting_;
   std::unordered_set<Gpa> soft_sites_;
   TranslationCounters counters_;
   std::vector<u8> buffer_;

@@ -21,15 +21,16 @@ struct InterpretSite;
 
 // An entry of the jump table: indirect branches and links that can't be fixed find their target here.
 struct JumpEntry {
-  u64 negated_tag;  // -(generation << 32 | eip); 0 + generation never 0: an empty entry cannot match
+  // -(generation << 32 | eip) - 1, so that added to the tag looked for and BtContext::quiet it gives 0. A
+  // generation is never 0: an empty entry cannot match.
+  u64 negated_tag;
   const u8* target;
 };
 inline constexpr unsigned kJumpEntries = 1u << 16;  // by the low 16 bits of eip
 
 struct BtContext {
-  // Read by emitted code on every block.
-  const std::atomic<u32>* events = nullptr;
-  JumpEntry* jump_table = nullptr;
+  // Read by emitted code on every block. RunControl's quiet word: 1, or 0 when events are there.
+  std::atomic<u32> quiet{1};
   u64 jump_generation = 0;  // of the current mode and address space, << 32
   TlbEntry* tlb_table = nullptr;
   VcpuState* state = nullptr;
@@ -57,6 +58,7 @@ struct BtContext {
   // A segment load has left its block for another mode: what comes next is the instruction behind it, not the
   // block's end. For the verifier.
   bool left_amid = false;
+  JumpEntry jump_table[kJumpEntries] = {};
 };
 
 }  // namespace ringshift::bt

@@ -14,12 +14,12 @@ class BtEngine::Impl {
     if (options.cache_bytes < kLeastCache)
       return fail(ErrorKind::usage, "a code cache of {} KiB is too small", options.cache_bytes >> 10);
     auto cache = RS_TRY(bt::CodeCache::create(options.cache_bytes));
-    auto impl = std::make_unique<Impl>(cpu, std::move(cache), options.memory);
+    auto impl = std::make_unique<Impl>(cpu, std::move(cache), options);
     RS_TRY(impl->dispatcher.prepare(options));
     return impl;
   }
-  Impl(Cpu& cpu_ref, bt::CodeCache code_cache, BtOptions::Memory memory)
-      : cpu(cpu_ref), dispatcher(cpu_ref, std::move(code_cache), memory) {}
+  Impl(Cpu& cpu_ref, bt::CodeCache code_cache, const BtOptions& options)
+      : cpu(cpu_ref), dispatcher(cpu_ref, std::move(code_cache), options) {}
 
   Cpu& cpu;
   bt::Dispatcher dispatcher;

@@ -13,6 +13,7 @@ struct BtOptions {
   Memory memory = Memory::automatic;
   u64 cache_bytes = u64{32} << 20;  // of translated code
   bool verify = false;              // run each block by interp too, and compare
+  bool count_instructions = false;  // without virtual time or verify: RunControl::retired has no meaning
   // Of so many instructions verify one, in slices of so many stretches (translator/verifier.h).
   unsigned verify_part = 1;
   u64 verify_slice = u64{1} << 18;

@@ -99,8 +99,9 @@ class BtFixture : public CpuFixture {
     EXPECT_TRUE(phys_.write(gpa, std::data(bytes), bytes.size()));
   }
 
-  void use(BtWay way, u64 cache_bytes = u64{4} << 20) {
+  void use(BtWay way, u64 cache_bytes = u64{4} << 20, bool count_instructions = false) {
     BtOptions options;
+    options.count_instructions = count_instructions;
     options.memory = way.memory;
     options.verify = way.verify;
     options.cache_bytes = cache_bytes;

@@ -20,22 +20,25 @@ u32 read_mxcsr() {
   return value;
 }
 
+// Slices of verification are measured in instructions.
+Counting counting(const Cpu& cpu, const BtOptions& options) {
+  if (cpu.control.exact_count) return Counting::exact;
+  return options.count_instructions || options.verify ? Counting::by_block : Counting::none;
+}
+
 }  // namespace
 
-Dispatcher::Dispatcher(Cpu& cpu, CodeCache cache, BtOptions::Memory memory)
+Dispatcher::Dispatcher(Cpu& cpu, CodeCache cache, const BtOptions& options)
     : cpu_(cpu),
       decoder_(cpu.cpuid),
       interpreter_(cpu),
       cache_(std::move(cache)),
       listing_(cpu.trace),
-      jump_table_(kJumpEntries),
-      blocks_(cpu.phys, cache_, jump_table_.data()),
-      translator_(cache_, stubs_, interpreter_, listing_, cpu.control.exact_count),
+      blocks_(cpu.phys, cache_, context_.jump_table),
+      translator_(cache_, stubs_, interpreter_, listing_, counting(cpu, options)),
       windows_(cpu),
-      modes_(cpu, context_, windows_, memory),
+      modes_(cpu, context_, windows_, options.memory),
       count_(cpu.control, context_) {
-  context_.events = &cpu.control.events;
-  context_.jump_table = jump_table_.data();
   context_.state = &cpu.state;
   context_.engine = this;
   context_.cpu = &cpu;
@@ -73,6 +76,7 @@ ExitReason Dispatcher::run(CpuIo& io) {
   HostFaultScope faults(*this);
   context_.host_mxcsr = read_mxcsr();
   modes_.begin_run();
+  cpu_.control.keep_quiet_word(&context_.quiet);
   load_fpu(context_);
   const u8* const start = dispatch();
   count_.grant(0);
@@ -81,6 +85,7 @@ ExitReason Dispatcher::run(CpuIo& io) {
   count_.collect(0);
   save_fpu(context_);
   reset_host_fpu();
+  cpu_.control.keep_quiet_word(nullptr);
   cpu_.control.retired += std::exchange(context_.executed, 0);
   cpu_.io = nullptr;
   if (verifier_ != nullptr) end_verified_run();

@@ -24,7 +24,7 @@ namespace ringshift::bt {
 
 class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
  public:
-  Dispatcher(Cpu& cpu, CodeCache cache, BtOptions::Memory memory);
+  Dispatcher(Cpu& cpu, CodeCache cache, const BtOptions& options);
   ~Dispatcher();
   Dispatcher(const Dispatcher&) = delete;
 
@@ -139,10 +139,9 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   CodeCache cache_;
   RuntimeStubs stubs_;
   Listing listing_;
-  std::vector<JumpEntry> jump_table_;
+  BtContext context_;
   BlockTable blocks_;
   BlockTranslator translator_;
-  BtContext context_;
   WindowSet windows_;
   AddressSpaceHeat heat_;
   ModeSwitch modes_;

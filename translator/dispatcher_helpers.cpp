@@ -180,7 +180,7 @@ const u8* Dispatcher::on_events(BtContext* context, const void*, u32, u32) {
 
 void Dispatcher::remember_jump(const TranslationBlock& target) {
   const u64 tag = context_.jump_generation | target.eip;
-  jump_table_[target.eip & (kJumpEntries - 1)] = {0 - tag, target.polled_entry};
+  context_.jump_table[target.eip & (kJumpEntries - 1)] = {0 - tag - 1, target.entry};
   if (!target.global) modes_.note_local();
 }
 
@@ -246,7 +246,7 @@ bool Dispatcher::handle_host_fault(int signal, siginfo_t& info, ucontext_t& cont
   const auto* const pc = reinterpret_cast<const u8*>(registers[REG_RIP]);
   const TranslationBlock* const block = cache_.contains(pc) ? blocks_.containing(pc) : nullptr;
   if (block == nullptr) return false;
-  const auto offset = static_cast<u32>(pc - block->polled_entry);
+  const auto offset = static_cast<u32>(pc - block->code);
   const auto after =
       std::upper_bound(block->marks.begin(), block->marks.end(), offset,
                        [](u32 at, const InstructionMark& mark) { return at < mark.host_offset; });

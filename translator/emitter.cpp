@@ -357,6 +357,7 @@ void Emitter::add_to_context(std::size_t field, i32 addend) {
 
 void Emitter::leave_loop_if(unsigned condition, unsigned unexecuted, Label out) {
   restore_flags();
+  if (unexecuted == 0) return void(assembler_.j(static_cast<CondCode>(condition), out));
   const Label leave = assembler_.newLabel();
   assembler_.j(static_cast<CondCode>(condition), leave);
   cold_loop_exits_.push_back({leave, out, unexecuted});
@@ -403,20 +404,28 @@ void Emitter::jump_unless_zero(Label target, const Load& load_ecx) {
   assembler_.mov(rcx, r9);
 }
 
-void Emitter::poll(u32 eip) {
+// The way out stands ahead of the entry, in reach of JRCXZ, so that nothing is jumped over.
+u32 Emitter::poll(u32 eip) {
   const Label pending = assembler_.newLabel();
-  assembler_.mov(r8, context_field(offsetof(BtContext, events), 8));
-  jump_unless_zero(pending, [&] { assembler_.mov(ecx, ptr(r8, 0, 4)); });
-  cold_polls_.push_back({pending, eip, false});
+  assembler_.bind(pending);
+  assembler_.mov(rcx, r9);
+  assembler_.mov(r10d, eip);
+  jump_to(stubs_.events);
+  assembler_.align(AlignMode::kCode, 16);
+  const u32 polled = offset();
+  assembler_.mov(r9, rcx);
+  assembler_.mov(ecx, context_field(offsetof(BtContext, quiet), 4));
+  assembler_.jecxz(rcx, pending);
+  assembler_.mov(rcx, r9);
+  return polled;
 }
 
 void Emitter::leave_if_events(u32 eip) {
   RS_CHECK(flags_saved_);
   const Label pending = assembler_.newLabel();
-  assembler_.mov(r8, context_field(offsetof(BtContext, events), 8));
-  assembler_.cmp(dword_ptr(r8), 0);
-  assembler_.jne(pending);
-  cold_polls_.push_back({pending, eip, true});
+  assembler_.cmp(context_field(offsetof(BtContext, quiet), 4), 0);
+  assembler_.je(pending);
+  cold_polls_.push_back({pending, eip});
 }
 
 void Emitter::take_from_budget(u32 eip, u32 instructions) {
@@ -466,9 +475,8 @@ void Emitter::emit_cold() {
   }
   for (const ColdPoll& poll : cold_polls_) {
     assembler_.bind(poll.label);
-    if (poll.flags_saved) emit_restore_flags();
-    const bool counts = !cold_budgets_.empty();
-    if (counts && poll.eip != block_eip_) give_back_to_budget(instructions_from(poll.eip));
+    emit_restore_flags();
+    if (!cold_budgets_.empty()) give_back_to_budget(instructions_from(poll.eip));
     assembler_.mov(r10d, poll.eip);
     jump_to(stubs_.events);
   }

@@ -127,14 +127,15 @@ class Emitter {
   void resume_here(InterpretSite* site) { interpret_sites_.emplace_back(site, offset()); }
   // Counts instructions in BtContext::executed; keeps the flags.
   void count_executed(i32 instructions);
-  // On a condition code, out of a loop's block by `out`, before `unexecuted` instructions that were counted.
+  // On a condition code, out of a loop's block by `out`, before `unexecuted` instructions that were counted,
+  // if any were.
   void leave_loop_if(unsigned condition, unsigned unexecuted, asmjit::Label out);
   // `out` is where the next jump_if_to_link() doesn't branch.
   void bind_loop_exit(asmjit::Label out) { loop_exit_ = out; }
   // The sites, and where they go on, by offset.
   const std::vector<std::pair<InterpretSite*, u32>>& interpret_sites() const { return interpret_sites_; }
-  // Polls events at the block's start; keeps the flags.
-  void poll(u32 eip);
+  // The block's head: looks for events; keeps the flags. Gives the offset of the entry that does.
+  u32 poll(u32 eip);
   // The same within a block, with the flags in r12: something may be deliverable now, before eip.
   void leave_if_events(u32 eip);
   // Takes the block's instructions from BtContext::budget, or leaves if it has fewer; keeps the flags.
@@ -163,7 +164,6 @@ class Emitter {
   struct ColdPoll {
     asmjit::Label label;
     u32 eip;
-    bool flags_saved;
   };
   struct ColdBudget {
     asmjit::Label label;

@@ -29,7 +29,7 @@ class EvictionTest : public ::testing::Test {
     block->pages[0] = align_down(Gpa{eip}, Gpa{kPageSize});
     block->first_byte = eip & kPageOffsetMask;
     block->guest_bytes = 8;
-    block->polled_entry = cache_.append(std::vector<u8>(kBlockBytes, 0x90));
+    block->code = block->polled_entry = cache_.append(std::vector<u8>(kBlockBytes, 0x90));
     block->entry = block->polled_entry + 8;
     block->host_bytes = kBlockBytes;
     for (unsigned i = 0; i < 2; ++i) {
@@ -62,7 +62,7 @@ class EvictionTest : public ::testing::Test {
 
 TEST_F(EvictionTest, TheOldestGoAndAllThatNamesThemWithThem) {
   TranslationBlock* const oldest = add(0x1000);
-  jumps_[0x1000] = {1, oldest->polled_entry};
+  jumps_[0x1000] = {1, oldest->entry};
   const u8* const place = oldest->polled_entry;
   u32 eip = 0x2000;
   u64 epoch = table_.epoch();

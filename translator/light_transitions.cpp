@@ -15,7 +15,7 @@ using Use = DescriptorMemo::Use;
 // State is as the instruction leaves it, RIP included. In a mode that was entered before, the jump table
 // knows the block; else, or when something is pending, the dispatcher finds out.
 const u8* go_on(BtContext& context, ModeKey mode) {
-  const bool pending = context.events->load(std::memory_order_acquire) != 0;
+  const bool pending = context.quiet.load(std::memory_order_acquire) == 0;
   if (pending || !mode.translatable() || !context.modes->enter_again(mode)) return context.to_dispatcher;
   return context.to_lookup;
 }

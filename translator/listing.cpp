@@ -131,10 +131,10 @@ std::string list_guest(const GuestBlock& guest, unsigned count) {
 std::string list_host(const TranslationBlock& block, std::span<const InstructionStart> starts) {
   HostDisassembler host;
   std::string text;
-  const u8* pc = block.polled_entry;
+  const u8* pc = block.code;
   const u8* const end = pc + block.host_bytes;
   while (pc < end) {
-    while (!starts.empty() && block.polled_entry + starts.front().host_offset <= pc) {
+    while (!starts.empty() && block.code + starts.front().host_offset <= pc) {
       if (starts.front().guest_offset == InstructionStart::kCold) {
         text += " -- cold\n";
       } else if (starts.front().host_offset == 0) {

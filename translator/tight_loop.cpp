@@ -34,7 +34,7 @@ bool may_repeat(Treatment treatment) {
 }  // namespace
 
 unsigned BlockTranslator::rounds_of(const GuestBlock& guest, const std::vector<Step>& steps) const {
-  if (exact_count_ || steps.size() > kMostInstructions) return 1;
+  if (counting_ == Counting::exact || steps.size() > kMostInstructions) return 1;
   const auto& [last, treatment, soft] = steps.back();
   if (treatment != Treatment::jump_if || last->branch_target() != guest.eip) return 1;
   for (std::size_t i = 0; i + 1 < steps.size(); ++i)
@@ -52,7 +52,8 @@ void BlockTranslator::emit_first_rounds(Emitter& emitter, const std::vector<Step
       translate_one(emitter, *next, treatment, block);
     }
     const unsigned leave_if = (steps.back().guest->insn.opcode & 15) ^ 1u;
-    emitter.leave_loop_if(leave_if, count * (rounds - round), out);
+    const unsigned counted = counting_ == Counting::by_block ? count * (rounds - round) : 0;
+    emitter.leave_loop_if(leave_if, counted, out);
   }
 }
 

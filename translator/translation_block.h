@@ -72,9 +72,10 @@ struct TranslationBlock : BucketHook, PageHook, SecondPageHook {
   u16 instructions = 0;
   bool valid = true;
   bool global = false;  // both pages are mapped global, supervisor: survives MOV CR3
-  const u8* polled_entry = nullptr;
+  const u8* code = nullptr;
+  u32 host_bytes = 0;
+  const u8* polled_entry = nullptr;  // looks for events first
   const u8* entry = nullptr;
-  u32 host_bytes = 0;  // from polled_entry
   Link links[2];
   Link* incoming = nullptr;
   std::vector<InstructionMark> marks;
@@ -96,8 +97,8 @@ struct TranslationBlock : BucketHook, PageHook, SecondPageHook {
   bool one_page() const { return pages[1] == kNoPage; }
 };
 
-inline const u8* Link::patch() const { return source->polled_entry + patch_offset; }
-inline const u8* Link::exit_stub() const { return source->polled_entry + exit_offset; }
-inline const u8* Link::lookup_stub() const { return source->polled_entry + lookup_offset; }
+inline const u8* Link::patch() const { return source->code + patch_offset; }
+inline const u8* Link::exit_stub() const { return source->code + exit_offset; }
+inline const u8* Link::lookup_stub() const { return source->code + lookup_offset; }
 
 }  // namespace ringshift::bt

@@ -39,12 +39,11 @@ bool BlockNote::repeats(u32 address) const {
 
 void BlockNotes::on_translated(const GuestBlock& guest, const TranslationBlock& block,
                                std::span<const InstructionStart> starts) {
-  const u8* const end = block.polled_entry + block.host_bytes;
-  auto at = notes_.lower_bound(block.polled_entry);
-  if (at != notes_.begin() && std::prev(at)->first + std::prev(at)->second.host_bytes > block.polled_entry)
-    --at;
+  const u8* const end = block.code + block.host_bytes;
+  auto at = notes_.lower_bound(block.code);
+  if (at != notes_.begin() && std::prev(at)->first + std::prev(at)->second.host_bytes > block.code) --at;
   while (at != notes_.end() && at->first < end) at = notes_.erase(at);
-  BlockNote& note = notes_[block.polled_entry];
+  BlockNote& note = notes_[block.code];
   note.eip = block.eip;
   note.host_bytes = block.host_bytes;
   for (unsigned i = 0; i < block.instructions; ++i) {

@@ -29,7 +29,7 @@ class BlockNotes final : public TranslationObserver {
  public:
   void on_translated(const GuestBlock& guest, const TranslationBlock& block,
                      std::span<const InstructionStart> starts) override;
-  const BlockNote& of(const TranslationBlock& block) const { return notes_.at(block.polled_entry); }
+  const BlockNote& of(const TranslationBlock& block) const { return notes_.at(block.code); }
 
  private:
   // By host address: what is made where others stood replaces them, so that there is no more of them than the
