@@ -72,8 +72,9 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   u32 cs_base() const { return static_cast<u32>(cpu_.state.segment(Seg::cs).base); }
   // Takes over how the guest's TSC follows from the host's.
   void follow_tsc();
-  // A window has no place for the page, or may not: after a few of these the instruction uses lookups.
-  void note_window_failure(const TranslationBlock& block, u32 guest_offset);
+  // A window has no place for the page, or may not, or the guest has none (raised): after a few of these the
+  // instruction uses lookups.
+  void note_window_failure(const TranslationBlock& block, u32 guest_offset, Gva gva, bool raised);
   // Blocks with instructions that have just become soft.
   void retranslate_soft();
   void report_fallbacks(StatsSink& sink) const;
@@ -146,7 +147,11 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   AddressSpaceHeat heat_;
   ModeSwitch modes_;
   DescriptorMemo memo_;
-  std::unordered_map<Gpa, unsigned> window_failures_;  // by instruction
+  struct WindowFailures {
+    unsigned count = 0;
+    Gva raised_at = 0;  // the page of the last fault of the guest
+  };
+  std::unordered_map<Gpa, WindowFailures> window_failures_;  // by instruction
   std::vector<Gpa> becoming_soft_;
   std::unique_ptr<Verifier> verifier_;  // -d verify
   ExitReason exit_reason_ = ExitReason::requested;

@@ -218,13 +218,18 @@ void Dispatcher::on_write(Gpa gpa, u32 length) { blocks_.invalidate(gpa, length)
 
 // --- windows
 
-void Dispatcher::note_window_failure(const TranslationBlock& block, u32 guest_offset) {
+void Dispatcher::note_window_failure(const TranslationBlock& block, u32 guest_offset, Gva gva, bool raised) {
   constexpr unsigned kPatience = 3;
   constexpr std::size_t kMostCounted = 1u << 16;
   if (!block.one_page()) return;
   if (window_failures_.size() > kMostCounted) window_failures_.clear();
   const Gpa instruction = block.pages[0] + block.first_byte + guest_offset;
-  if (++window_failures_[instruction] < kPatience) return;
+  WindowFailures& failures = window_failures_[instruction];
+  // A fault of the guest on ever new pages is its demand paging, and the site may be hot; on the same page
+  // again and again it is the guest's way of being told of something.
+  const Gva page = align_down(gva, kPageSize);
+  if (raised && std::exchange(failures.raised_at, page) != page) failures.count = 0;
+  if (++failures.count < kPatience) return;
   window_failures_.erase(instruction);
   becoming_soft_.push_back(instruction);
 }
@@ -261,12 +266,11 @@ bool Dispatcher::handle_host_fault(int signal, siginfo_t& info, ucontext_t& cont
     constexpr greg_t kWriteFault = 2;
     const AccessKind kind = (registers[REG_ERR] & kWriteFault) != 0 ? AccessKind::write : AccessKind::read;
     if (window->range().inside(address)) {
-      const auto filled = windows_.fill(static_cast<Gva>(address - window->base()), kind);
+      const auto gva = static_cast<Gva>(address - window->base());
+      const auto filled = windows_.fill(gva, kind);
       if (filled && *filled == FillResult::mapped) return true;
-      if (filled) {
-        ++counters_.window_failures;
-        note_window_failure(*block, mark.guest_offset);
-      }
+      if (filled) ++counters_.window_failures;
+      note_window_failure(*block, mark.guest_offset, gva, !filled);
     }
   } else {
     ++counters_.host_faults;
