@@ -100,9 +100,10 @@ class HostCheck {
 
  private:
   bool stub(const u8* target) const {
-    const u8* const entries[] = {
-        stubs_.access, stubs_.interpret,     stubs_.chain,          stubs_.lookup,        stubs_.jump,
-        stubs_.events, stubs_.light_segment, stubs_.light_sysenter, stubs_.light_sysexit, stubs_.light_iret};
+    const u8* const entries[] = {stubs_.access,        stubs_.interpret,     stubs_.chain,
+                                 stubs_.lookup,        stubs_.jump,          stubs_.events,
+                                 stubs_.port,          stubs_.light_segment, stubs_.light_sysenter,
+                                 stubs_.light_sysexit, stubs_.light_iret};
     return std::find(std::begin(entries), std::end(entries), target) != std::end(entries);
   }
 
@@ -239,7 +240,7 @@ class AllowList : public BtFixture {
   Interpreter interpreter_{cpu_};
   CodeCache cache_ = CodeCache::create(1u << 20).value();
   RuntimeStubs stubs_ =
-      emit_runtime_stubs(cache_, {no_helper, no_helper, no_helper, no_helper, no_helper}).value();
+      emit_runtime_stubs(cache_, {no_helper, no_helper, no_helper, no_helper, no_helper, no_helper}).value();
   Listing listing_{tracer_};
   BlockTranslator translator_{cache_, stubs_, interpreter_, listing_};
   HostCheck host_{stubs_};

@@ -173,6 +173,8 @@ void BlockTranslator::translate_one(Emitter& emitter, const GuestInstruction& gu
     case Treatment::sysexit:
     case Treatment::interrupt_return:
       return translate_transition(emitter, treatment, new_site(guest, block));
+    case Treatment::port:
+      return translate_port(emitter, guest, new_site(guest, block));
     case Treatment::push_segment:
       return translate_push_segment(emitter, guest);
     case Treatment::read_tsc:

@@ -59,7 +59,8 @@ Result<void> Dispatcher::prepare(const BtOptions& options) {
                         .interpret = on_interpret,
                         .chain = on_chain,
                         .jump = on_jump,
-                        .events = on_events};
+                        .events = on_events,
+                        .port = on_port};
   stubs_ = RS_TRY(emit_runtime_stubs(cache_, count_.on() ? counted_helpers() : helpers));
   context_.to_lookup = stubs_.lookup;
   context_.to_dispatcher = stubs_.events;
@@ -285,6 +286,7 @@ void Dispatcher::report(StatsSink& sink) const {
   sink.count("exits", "lookup miss: filled", counters_.access_fills);
   sink.count("exits", "lookup miss: interpreted", counters_.access_interpreted);
   sink.count("exits", "interpreted instruction", counters_.interpreted);
+  sink.count("exits", "port access", counters_.ports);
   sink.count("exits", "interpreted mode", counters_.interpreted_modes);
   sink.count("exits", "unlinked branch", counters_.chain_exits);
   sink.count("exits", "jump-table miss", counters_.jump_misses);

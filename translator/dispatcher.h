@@ -46,6 +46,7 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   static const u8* on_chain(BtContext* context, const void* link, u32, u32);
   static const u8* on_jump(BtContext* context, const void*, u32, u32);
   static const u8* on_events(BtContext* context, const void*, u32, u32);
+  static const u8* on_port(BtContext* context, const void* site, u32 port, u32 info);
 
   // The same under exact count: `unexecuted` tells how much of its block the code that called has to go.
   using Unexecuted = u32 (*)(Dispatcher& d, const void* argument, u32 gva);
@@ -86,7 +87,19 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   u64 mapping_of(const TranslationBlock& block) const {
     return block.global ? global_mapping_ : local_mapping_;
   }
-  const u8* continue_after(InterpretSite& site);
+  // What a site's instruction, once executed, may go on with.
+  struct Resumption {
+    u64 epoch;
+    const u8* resume;  // in its block; null: it ends it
+    u32 next_eip;
+    u32 unexecuted;  // instructions of the block behind it
+  };
+  Resumption resumption_of(const InterpretSite& site) const;
+  // The interpreter executes the site's instruction.
+  const u8* execute_site(InterpretSite& site);
+  // The rest of the block, what followed last time, or whatever dispatch() finds. The site may be gone.
+  const u8* continue_after(InterpretSite& site, const Resumption& resumption);
+  void access_port(u16 port, u32 info);
   // What the interpreter has just made of descriptors, at the site, from code at this CPL.
   void remember_segments(const InterpretSite& site, u8 cpl);
   const u8* leave(ExitReason reason);
@@ -169,6 +182,7 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
 
   struct Counters {
     u64 access_exits = 0, access_fills = 0, access_interpreted = 0, interpreted = 0, interpreted_modes = 0;
+    u64 ports = 0;
     u64 chain_exits = 0, jump_misses = 0, event_exits = 0, host_faults = 0, window_faults = 0,
         window_failures = 0, retranslations = 0;
   };

@@ -34,7 +34,8 @@ Helpers Dispatcher::counted_helpers() {
           .interpret = counted<on_interpret, unexecuted_at_site>,
           .chain = counted<on_chain, unexecuted_at_head>,
           .jump = counted<on_jump, unexecuted_at_head>,
-          .events = counted<on_events, unexecuted_at_head>};
+          .events = counted<on_events, unexecuted_at_head>,
+          .port = counted<on_port, unexecuted_at_site>};
 }
 
 const u8* Dispatcher::on_access(BtContext* context, const void* retry, u32 gva, u32 info) {
@@ -74,21 +75,52 @@ const u8* Dispatcher::on_interpret(BtContext* context, const void* argument, u32
     d.interpret_one((info & AccessInfo::kFpu) != 0, false);
     return d.dispatch();
   }
-  return d.continue_after(*static_cast<InterpretSite*>(const_cast<void*>(argument)));
+  return d.execute_site(*static_cast<InterpretSite*>(const_cast<void*>(argument)));
 }
 
-// Executes the site's instruction and finds what follows: the rest of its block, what followed last time, or
-// whatever dispatch() finds.
-const u8* Dispatcher::continue_after(InterpretSite& site) {
-  const u64 epoch = blocks_.epoch();
-  const u8* const resume = site.resume;
-  const u32 next = site.eip + site.decoded.insn.length;
+// IN and OUT, straight to the device where the TSS's map has no say (SDM vol. 1 19.5). The block's mode
+// allows no I/O breakpoints.
+const u8* Dispatcher::on_port(BtContext* context, const void* argument, u32 port, u32 info) {
+  Dispatcher& d = self(context);
+  auto& site = *static_cast<InterpretSite*>(const_cast<void*>(argument));
+  Cpu& cpu = d.cpu_;
+  if (cpu.protected_mode() && (cpu.v86() || cpu.state.cpl > cpu.iopl()))
+    return on_interpret(context, argument, port, 0);
+  ++d.counters_.ports;
+  d.verify_code(Verifier::Stop::amid);
+  const Resumption resumption = d.resumption_of(site);
+  cpu.state.rip = resumption.next_eip;
+  d.access_port(static_cast<u16>(port), info);
+  cpu.state.rflags &= ~u64{kFlagRf};
+  ++cpu.control.retired;
+  d.verify_step();
+  return d.continue_after(site, resumption);
+}
+
+void Dispatcher::access_port(u16 port, u32 info) {
+  const unsigned size = info & PortInfo::kSizeMask;
+  const u32 mask = size == 4 ? ~0u : (1u << (size * 8)) - 1;
+  const u32 eax = cpu_.state.reg32(kEax);
+  if ((info & PortInfo::kOut) != 0) return cpu_.io->port_out(port, size, eax & mask);
+  cpu_.state.set_reg32(kEax, (eax & ~mask) | (cpu_.io->port_in(port, size) & mask));
+}
+
+Dispatcher::Resumption Dispatcher::resumption_of(const InterpretSite& site) const {
+  return {blocks_.epoch(), site.resume, site.eip + site.decoded.insn.length, site.unexecuted - 1u};
+}
+
+const u8* Dispatcher::execute_site(InterpretSite& site) {
+  const Resumption resumption = resumption_of(site);
   const u8 cpl = cpu_.state.cpl;
-  const u32 unexecuted = site.unexecuted - 1u;
   if (site.fpu) save_fpu(context_);
   if (interpreter_.execute_ready(site.decoded) && site.loads_segments) remember_segments(site, cpl);
   if (site.fpu) load_fpu(context_);
   verify_step();
+  return continue_after(site, resumption);
+}
+
+const u8* Dispatcher::continue_after(InterpretSite& site, const Resumption& resumption) {
+  const auto& [epoch, resume, next, unexecuted] = resumption;
   // With nothing pending a shadow (STI, MOV SS) has nothing to hold off.
   VcpuState& state = cpu_.state;
   if (something_pending() || state.halted != 0) return dispatch();

@@ -378,7 +378,7 @@ void Emitter::interpret_aside(InterpretSite* site) {
   jump_with_site(stubs_.interpret, site, site->fpu ? AccessInfo::kFpu : 0);
 }
 
-void Emitter::call_light(const u8* stub, InterpretSite* site, u32 info) {
+void Emitter::call_site(const u8* stub, InterpretSite* site, u32 info) {
   restore_flags();
   jump_with_site(stub, site, info);
   resume_here(site);

@@ -25,6 +25,7 @@ struct RuntimeStubs {
   const u8* interpret = nullptr;  // r9d AccessInfo::kFpu or 0, r10d eip, r11 InterpretSite* or null
   const u8* chain = nullptr;      // r10d target eip, r11 Link*
   const u8* jump = nullptr;       // r10d target eip, not in the jump table
+  const u8* port = nullptr;       // r8d port, r9d PortInfo, r10d eip, r11 InterpretSite*
   // Light helpers: r8d value, r9d info, r10d eip, r11 InterpretSite* (translator/light_transitions.h).
   const u8* light_segment = nullptr;
   const u8* light_sysenter = nullptr;
@@ -40,6 +41,12 @@ struct AccessInfo {
   static constexpr u32 kFpu =
       1u << 17;  // the instruction uses x87/SSE state, should interp have to execute it
   static constexpr u32 kSizeMask = 0xffff;
+};
+
+// r9d of RuntimeStubs::port: the operand's size, and the direction.
+struct PortInfo {
+  static constexpr u32 kOut = 1u << 3;
+  static constexpr u32 kSizeMask = 7;
 };
 
 enum class Access : u8 { read, write };
@@ -120,8 +127,8 @@ class Emitter {
   void jump_indirect();
   // The interpreter executes the site's instruction; the code emitted next is where it may go on.
   void interpret(InterpretSite* site);
-  // A light helper does, with r8d and `info`, or has the interpreter do it.
-  void call_light(const u8* stub, InterpretSite* site, u32 info);
+  // A stub does, with r8d and `info`, or has the interpreter do it.
+  void call_site(const u8* stub, InterpretSite* site, u32 info);
   // The same in a branch that the hot path jumps around; it goes on where resume_here() is called.
   void interpret_aside(InterpretSite* site);
   void resume_here(InterpretSite* site) { interpret_sites_.emplace_back(site, offset()); }

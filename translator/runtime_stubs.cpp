@@ -207,6 +207,7 @@ Result<RuntimeStubs> emit_runtime_stubs(CodeCache& cache, const Helpers& helpers
   const Label interpret = writer.emit_callout(helpers.interpret, resume);
   const Label chain = writer.emit_callout(helpers.chain, resume);
   const Label jump = writer.emit_callout(helpers.jump, resume);
+  const Label port = writer.emit_callout(helpers.port, resume);
   const Label lookup = writer.emit_lookup(jump);
   const Label events = writer.emit_callout(helpers.events, resume);
   const Label light_segment = writer.emit_light_callout(light_load_segment);
@@ -221,6 +222,7 @@ Result<RuntimeStubs> emit_runtime_stubs(CodeCache& cache, const Helpers& helpers
   stubs.interpret = writer.address(interpret);
   stubs.chain = writer.address(chain);
   stubs.jump = writer.address(jump);
+  stubs.port = writer.address(port);
   stubs.light_segment = writer.address(light_segment);
   stubs.light_sysenter = writer.address(light_enter);
   stubs.light_sysexit = writer.address(light_exit);

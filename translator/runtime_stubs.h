@@ -13,7 +13,7 @@ namespace ringshift::bt {
 using Helper = const u8* (*)(BtContext* context, const void* argument, u32 gva, u32 info);
 
 struct Helpers {
-  Helper access, interpret, chain, jump, events;
+  Helper access, interpret, chain, jump, events, port;
 };
 
 // Emits the stubs into the empty cache, to stay there.

@@ -53,6 +53,7 @@ void translate_read_tsc(Emitter& emitter, const GuestInstruction& guest);
 
 // Segment loads, SYSENTER, SYSEXIT and IRETD by light helpers (translate_transition.cpp).
 void translate_load_segment(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site);
+void translate_port(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site);
 void translate_transition(Emitter& emitter, Treatment treatment, InterpretSite* site);
 
 // Block ends (translate_branch.cpp).

@@ -1,4 +1,4 @@
-// Translations by light helpers: segment loads, SYSENTER, SYSEXIT, IRETD.
+// Translations by helpers of their own: segment loads, SYSENTER, SYSEXIT, IRETD, IN and OUT.
 #include <Zydis/Mnemonic.h>
 
 #include "translator/light_transitions.h"
@@ -20,7 +20,7 @@ void translate_load_segment(Emitter& emitter, const GuestInstruction& guest, Int
   } else {
     as.movzx(r8d, gpw(insn.modrm_rm()));
   }
-  emitter.call_light(emitter.stubs().light_segment, site, insn.operands[0].reg | (pop ? kLightPop : 0));
+  emitter.call_site(emitter.stubs().light_segment, site, insn.operands[0].reg | (pop ? kLightPop : 0));
 }
 
 void translate_transition(Emitter& emitter, Treatment treatment, InterpretSite* site) {
@@ -28,7 +28,21 @@ void translate_transition(Emitter& emitter, Treatment treatment, InterpretSite* 
   const u8* const stub = treatment == Treatment::sysenter  ? stubs.light_sysenter
                          : treatment == Treatment::sysexit ? stubs.light_sysexit
                                                            : stubs.light_iret;
-  emitter.call_light(stub, site, 0);
+  emitter.call_site(stub, site, 0);
+}
+
+void translate_port(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site) {
+  const Instruction& insn = guest.insn;
+  const bool out = insn.mnemonic == ZYDIS_MNEMONIC_OUT;
+  const Operand& port = insn.operands[out ? 0 : 1];
+  auto& as = emitter.as();
+  if (port.kind == OperandKind::immediate) {
+    as.mov(r8d, insn.immediate & 0xff);
+  } else {
+    as.movzx(r8d, dx);
+  }
+  emitter.call_site(emitter.stubs().port, site,
+                    insn.operands[out ? 1 : 0].bytes | (out ? PortInfo::kOut : 0));
 }
 
 }  // namespace ringshift::bt

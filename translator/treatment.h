@@ -27,6 +27,7 @@ enum class Treatment : u8 {
   push_segment,
   load_segment,  // MOV and POP to ES, DS, FS, GS
   read_tsc,      // RDTSC, RDTSCP
+  port,          // IN and OUT: to the device, where IOPL allows it
   direction,     // CLD and STD: the direction is part of the mode
                  // Those that end a block:
   jump,
