@@ -121,22 +121,21 @@ const u8* Dispatcher::execute_site(InterpretSite& site) {
 
 const u8* Dispatcher::continue_after(InterpretSite& site, const Resumption& resumption) {
   const auto& [epoch, resume, next, unexecuted] = resumption;
-  // With nothing pending a shadow (STI, MOV SS) has nothing to hold off.
   VcpuState& state = cpu_.state;
   if (something_pending() || state.halted != 0) return dispatch();
-  // But the deadline may be right behind the block: then the shadow counts.
   const bool goes_on = resume != nullptr && state.eip() == next && count_.fits(unexecuted);
-  if (count_.on() && state.interrupt_shadow != 0 && (!goes_on || unexecuted == 0)) return dispatch();
-  state.interrupt_shadow = 0;
   if (blocks_.epoch() != epoch) return dispatch();
+  // A shadow (STI, MOV SS) holds off what may come next; within the block nothing can.
+  const bool shadowed = state.interrupt_shadow != 0;
   const ModeKey mode = modes_.key_now();
-  if (goes_on && modes_.is(mode)) {
+  if (goes_on && !(shadowed && unexecuted == 0) && modes_.is(mode)) {
+    state.interrupt_shadow = 0;
     going_on_ = unexecuted;
     if (verifying()) verifier_->enter_again();
     return resume;
   }
 
-  if (sees_entries()) return dispatch();
+  if (shadowed || sees_entries()) return dispatch();
   const TranslationBlock* const usual = site.usual;
   if (usual != nullptr && site.usual_epoch == epoch && usual->eip == state.eip() && usual->mode == mode &&
       site.usual_base == cs_base() && site.usual_mapping == mapping_of(*usual)) {
