@@ -50,7 +50,7 @@ const u8* CodeCache::append(std::span<const u8> code) {
   RS_CHECK(code.size() <= free_bytes());
   u8* const at = executable_ + used_;
   std::memcpy(writable_ + used_, code.data(), code.size());
-  used_ = std::min(limit_, align_up(used_ + code.size(), u64{16}));
+  used_ = std::min(limit_, align_up(used_ + code.size() + kHead, u64{32}) - kHead);
   highest_ = std::max(highest_, used_);
   return at;
 }

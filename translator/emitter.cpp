@@ -173,7 +173,7 @@ u32 Emitter::poll(u32 eip) {
   assembler_.mov(rcx, r9);
   assembler_.mov(r10d, eip);
   jump_to(stubs_.events);
-  assembler_.align(AlignMode::kCode, 16);
+  assembler_.align(AlignMode::kCode, CodeCache::kHead);
   const u32 polled = offset();
   assembler_.mov(r9, rcx);
   assembler_.mov(ecx, context_field(offsetof(BtContext, quiet), 4));
