@@ -1,9 +1,9 @@
-// AddressSpaceHeat: which user address spaces have run long enough to be given a window.
+// AddressSpaceHeat: which user address spaces are worth a window.
 //
 // A window fill costs what thousands of lookups cost (design 2.3), so an address space begins with lookups
 // and gets a window when events have found it running in user mode a few times: some ticks of the guest's
-// clock. One whose window is filled faster than it is used (a new process has taken over the CR3) loses it
-// again.
+// clock. It loses the window again if that is filled faster than it is used (a new process has taken over the
+// CR3), and for longer if comparing it at each context switch costs too much of the time.
 #pragma once
 
 #include <unordered_map>
@@ -14,16 +14,26 @@ namespace ringshift::bt {
 
 class AddressSpaceHeat {
  public:
-  // An event found the guest in user mode at this CR3; `fills` is the count of all window fills so far. True
-  // if the address space is hot now.
-  bool touch(u32 cr3, u64 fills) {
+  // What windows have cost so far, at some time.
+  struct Cost {
+    u64 now_ns = 0;
+    u64 fills = 0;     // of all windows
+    u64 compared = 0;  // pages, in resynchronisations of this address space's window
+  };
+
+  // An event found the guest in user mode at this CR3. True if the address space is hot now.
+  bool touch(u32 cr3, const Cost& cost) {
     constexpr std::size_t kMostKept = 1024;
     if (spaces_.size() > kMostKept) spaces_.clear();
     Space& space = spaces_[cr3];
-    constexpr u64 kFillsPerTouch = 64;
-    const bool filled_too_fast = space.touches >= kHot && fills - space.fills > kFillsPerTouch;
-    space.touches = filled_too_fast ? 0 : space.touches + 1;
-    space.fills = fills;
+    if (space.touches >= kHot && compared_too_much(space.last, cost)) {
+      space.touches = -kRest;
+    } else {
+      constexpr u64 kFillsPerTouch = 64;
+      const bool filled_too_fast = space.touches >= kHot && cost.fills - space.last.fills > kFillsPerTouch;
+      space.touches = filled_too_fast ? 0 : space.touches + 1;
+    }
+    space.last = cost;
     return space.touches >= kHot;
   }
   bool hot(u32 cr3) const {
@@ -32,11 +42,18 @@ class AddressSpaceHeat {
   }
 
  private:
-  static constexpr unsigned kHot = 2;
+  static constexpr int kHot = 2;
+  static constexpr int kRest = 64;  // touches
   struct Space {
-    unsigned touches = 0;
-    u64 fills = 0;
+    int touches = 0;
+    Cost last;
   };
+  // More than an eighth of the time; a page takes 3 ns.
+  static bool compared_too_much(const Cost& last, const Cost& now) {
+    constexpr u64 kCompareNs = 3;
+    if (now.compared < last.compared) return false;  // another window
+    return (now.compared - last.compared) * kCompareNs > (now.now_ns - last.now_ns) / 8;
+  }
   std::unordered_map<u32, Space> spaces_;
 };
 

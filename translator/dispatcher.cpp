@@ -7,6 +7,7 @@
 #include <cstddef>
 
 #include "base/bits.h"
+#include "base/host_clock.h"
 #include "cpu-model/exceptions.h"
 #include "cpu-model/memory_access.h"
 
@@ -166,14 +167,21 @@ void Dispatcher::turn_verifier() {
   verifier_->forget_block();
 }
 
+// Under exact count by virtual time, so that runs are equal.
+AddressSpaceHeat::Cost Dispatcher::window_cost() const {
+  const ShadowWindow* const window = modes_.mode().window() ? windows_.current() : nullptr;
+  return {.now_ns = count_.on() ? cpu_.control.retired : host_clock_ns(),
+          .fills = counters_.window_faults,
+          .compared = window == nullptr ? 0 : window->counters().resynced_pages};
+}
+
 bool Dispatcher::handle_events() {
   RunControl& control = cpu_.control;
   const u32 events = control.events.load(std::memory_order_acquire);
   if ((events & kEventService) != 0 || count_.due()) {
     control.clear_event(kEventService);
     control.retired += std::exchange(context_.executed, 0);
-    if (cpu_.user())
-      modes_.set_user_hot(heat_.touch(static_cast<u32>(cpu_.state.cr3), counters_.window_faults));
+    if (cpu_.user()) modes_.set_user_hot(heat_.touch(static_cast<u32>(cpu_.state.cr3), window_cost()));
     cpu_.io->service(events);
     follow_tsc();
   }

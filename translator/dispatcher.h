@@ -62,6 +62,7 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   // The block for the current state, translated if need be; null: interpret here. Raises the fetch's fault.
   Outcome<TranslationBlock*> current_block(ModeKey mode);
   TranslationBlock* translate(const GuestBlock& guest, ModeKey mode);
+  AddressSpaceHeat::Cost window_cost() const;
   // Handles events; true: leave run().
   bool handle_events();
   // Under exact count: the next instruction must be interpreted, lest something come too late.
