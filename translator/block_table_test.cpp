@@ -60,6 +60,7 @@ class BlockTableTest : public ::testing::Test {
   // `bytes` of guest code at eip; its host code is 32 bytes, links at 1 and 6, exit stubs at 16 and 24.
   TranslationBlock* add(u32 eip, u16 bytes, Gpa second = kNoPage) {
     auto block = std::make_unique<TranslationBlock>();
+    block->make_links(2);
     block->eip = eip;
     block->linear = eip;
     block->pages[0] = kPage;

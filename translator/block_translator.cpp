@@ -219,10 +219,34 @@ std::vector<BlockTranslator::Step> BlockTranslator::plan(const GuestBlock& guest
     if (treatment == Treatment::set_if && &next == &guest.instructions.back())
       treatment = Treatment::interpret;
     steps.push_back({&next, treatment, soft});
-    if (ends_block(treatment) || shadowed) break;
+    const bool passed = treatment == Treatment::jump_if && guest.is_side_exit(next);
+    if ((ends_block(treatment) && !passed) || shadowed) break;
     shadowed = treatment == Treatment::set_if;
   }
   return steps;
+}
+
+unsigned BlockTranslator::links_of(const std::vector<Step>& steps) {
+  unsigned links = 0;
+  for (const Step& step : steps) {
+    const bool last = &step == &steps.back();
+    switch (step.treatment) {
+      case Treatment::jump:
+      case Treatment::call:
+        ++links;
+        break;
+      case Treatment::jump_if:
+        links += last ? 2 : 1;
+        break;
+      case Treatment::jump_counter:
+        links += 2;
+        break;
+      default:
+        if (last && !ends_block(step.treatment)) ++links;
+        break;
+    }
+  }
+  return links;
 }
 
 std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& guest, ModeKey mode) {
@@ -238,6 +262,7 @@ std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& g
   const std::vector<Step> steps = plan(guest, mode);
   const auto count = static_cast<unsigned>(steps.size());
   block->instructions = static_cast<u16>(count);
+  block->make_links(links_of(steps));
   const unsigned rounds = rounds_of(guest, steps);
   Emitter emitter(stubs_, mode, guest.global && !mode.shifting());
   emitter.begin(cache_.next(), guest.eip, guest.linear);
@@ -254,7 +279,12 @@ std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& g
     emitter.begin_instruction(next->insn, next->eip, soft);
     if (rounds > 1 && i + 1 == count) emitter.bind_loop_exit(out);
     const u32 sites_before = block->site_count;
-    translate_one(emitter, *next, treatment, *block);
+    if (treatment == Treatment::jump_if && i + 1 < count) {
+      const unsigned unexecuted = counting_ == Counting::none ? 0 : count - i - 1;
+      emitter.leave_if(next->insn.opcode & 15, next->branch_target(), block->take_link(), unexecuted);
+    } else {
+      translate_one(emitter, *next, treatment, *block);
+    }
     if (block->site_count != sites_before) block->sites.front().unexecuted = static_cast<u8>(count - i);
     if (counting_ == Counting::exact) block->starts.push_back(static_cast<u16>(next->eip - guest.eip));
     block->guest_bytes = static_cast<u16>(next->eip + next->insn.length - guest.eip);
@@ -263,7 +293,7 @@ std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& g
   const bool shadowed = count > 1 && steps[count - 2].treatment == Treatment::set_if;
   if (!ended) {
     emitter.restore_flags();
-    emitter.jump_to_link(guest.eip + block->guest_bytes, &block->links[0], shadowed);
+    emitter.jump_to_link(guest.eip + block->guest_bytes, block->take_link(), shadowed);
   }
   RS_CHECK(emitter.finish(buffer_));
   if (buffer_.size() > std::min(kMaxBlockBytes, cache_.free_bytes())) return nullptr;

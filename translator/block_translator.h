@@ -50,6 +50,8 @@ class BlockTranslator {
     bool soft;
   };
   std::vector<Step> plan(const GuestBlock& guest, ModeKey mode) const;
+  // How many links the block needs.
+  static unsigned links_of(const std::vector<Step>& steps);
   // --- blocks that branch back to their own start (tight_loop.cpp)
   // How many times over the block is to be emitted; 1 for most.
   unsigned rounds_of(const GuestBlock& guest, const std::vector<Step>& steps) const;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 
 #include "base/tsc_scale.h"
 #include "cpu-model/cpu.h"
@@ -29,9 +30,10 @@ struct JumpEntry {
 inline constexpr unsigned kJumpEntries = 1u << 16;  // by the low 16 bits of eip
 
 struct BtContext {
-  // Read by emitted code on every block. RunControl's quiet word: 1, or 0 when events are there.
-  std::atomic<u32> quiet{1};
-  u64 jump_generation = 0;  // of the current mode and address space, << 32
+  // Read by emitted code on every block. RunControl's quiet word: 1, or 0 when events are there. The jump
+  // table's lookup reads it and the generation as one word.
+  alignas(8) std::atomic<u32> quiet{1};
+  u32 jump_generation = 0;  // of the current mode and address space
   TlbEntry* tlb_table = nullptr;
   VcpuState* state = nullptr;
 
@@ -59,6 +61,9 @@ struct BtContext {
   // block's end. For the verifier.
   bool left_amid = false;
   JumpEntry jump_table[kJumpEntries] = {};
+
+  u64 jump_tag(u32 eip) const { return u64{jump_generation} << 32 | eip; }
 };
+static_assert(offsetof(BtContext, jump_generation) == offsetof(BtContext, quiet) + 4);
 
 }  // namespace ringshift::bt

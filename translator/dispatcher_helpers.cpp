@@ -210,8 +210,8 @@ const u8* Dispatcher::on_events(BtContext* context, const void*, u32, u32) {
 }
 
 void Dispatcher::remember_jump(const TranslationBlock& target) {
-  const u64 tag = context_.jump_generation | target.eip;
-  context_.jump_table[target.eip & (kJumpEntries - 1)] = {0 - tag - 1, target.entry};
+  context_.jump_table[target.eip & (kJumpEntries - 1)] = {0 - context_.jump_tag(target.eip) - 1,
+                                                          target.entry};
   if (!target.global) modes_.note_local();
 }
 

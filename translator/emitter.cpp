@@ -90,21 +90,34 @@ void Emitter::restore_flags() {
 
 void Emitter::jump_to(const u8* target) { assembler_.jmp(imm(reinterpret_cast<u64>(target))); }
 
-void Emitter::add_link(u32 target_eip, Link* link, bool polled) {
-  links_.push_back({target_eip, polled || target_eip <= eip_, offset(), 0, 0, link});
+void Emitter::add_link(u32 target_eip, Link* link, bool backward) {
+  links_.push_back({target_eip, backward, offset(), 0, 0, link});
   assembler_.dd(0);  // patched in emit_cold to reach the stub
 }
 
 void Emitter::jump_to_link(u32 target_eip, Link* link, bool polled) {
   assembler_.db(0xe9);
-  add_link(target_eip, link, polled);
+  add_link(target_eip, link, polled || target_eip <= eip_);
 }
 
 void Emitter::jump_if_to_link(unsigned condition, u32 target_eip, Link* link) {
   assembler_.db(0x0f);
   assembler_.db(static_cast<u8>(0x80 | condition));
-  add_link(target_eip, link, false);
+  add_link(target_eip, link, target_eip <= eip_);
   if (loop_exit_.isValid()) assembler_.bind(loop_exit_);
+}
+
+void Emitter::leave_if(unsigned condition, u32 target_eip, Link* link, unsigned unexecuted) {
+  restore_flags();
+  if (unexecuted != 0) {
+    const Label leave = assembler_.newLabel();
+    assembler_.j(static_cast<CondCode>(condition), leave);
+    cold_side_exits_.push_back({leave, target_eip, link, unexecuted});
+    return;
+  }
+  assembler_.db(0x0f);
+  assembler_.db(static_cast<u8>(0x80 | condition));
+  add_link(target_eip, link, false);
 }
 
 void Emitter::count_executed(i32 instructions) {
@@ -252,6 +265,15 @@ void Emitter::emit_cold() {
     assembler_.bind(exit.label);
     count_executed(-static_cast<i32>(exit.unexecuted));
     assembler_.jmp(exit.out);
+  }
+  for (const ColdSideExit& exit : cold_side_exits_) {
+    assembler_.bind(exit.label);
+    if (cold_budgets_.empty())
+      count_executed(-static_cast<i32>(exit.unexecuted));
+    else
+      give_back_to_budget(exit.unexecuted);
+    assembler_.db(0xe9);
+    add_link(exit.target_eip, exit.link, false);
   }
   for (PendingLink& link : links_) {
     link.stub_offset = offset();

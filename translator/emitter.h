@@ -122,6 +122,9 @@ class Emitter {
   void jump_to_link(u32 target_eip, Link* link, bool polled = false);
   // jcc (host condition code 0-15) to a link's target.
   void jump_if_to_link(unsigned condition, u32 target_eip, Link* link);
+  // On a condition code, to a link's target, ahead in the guest; `unexecuted` instructions of the block were
+  // counted, if any were. What is emitted next is where it isn't taken.
+  void leave_if(unsigned condition, u32 target_eip, Link* link, unsigned unexecuted);
   const std::vector<PendingLink>& pending_links() const { return links_; }
   // r8d holds the target eip: through the jump table, else RuntimeStubs::jump. Flags are in RFLAGS.
   void jump_indirect();
@@ -182,6 +185,12 @@ class Emitter {
     asmjit::Label out;
     u32 unexecuted;
   };
+  struct ColdSideExit {
+    asmjit::Label label;
+    u32 target_eip;
+    Link* link;
+    unsigned unexecuted;
+  };
   void emit_cold();
   void give_back_to_budget(u32 instructions);
   // Both keep the flags; r8, or r9, is clobbered.
@@ -201,7 +210,7 @@ class Emitter {
   void emit_restore_flags();
   void emit_prefixes(const Instruction& insn);
   void emit_opcode(const Instruction& insn);
-  void add_link(u32 target_eip, Link* link, bool polled);
+  void add_link(u32 target_eip, Link* link, bool backward);
   void jump_to(const u8* target);
 
   const RuntimeStubs& stubs_;
@@ -223,6 +232,7 @@ class Emitter {
   std::vector<ColdPoll> cold_polls_;
   std::vector<ColdBudget> cold_budgets_;
   std::vector<ColdLoopExit> cold_loop_exits_;
+  std::vector<ColdSideExit> cold_side_exits_;
   std::vector<PendingLink> links_;
   asmjit::Label loop_exit_;
   std::vector<std::pair<InterpretSite*, u32>> interpret_sites_;

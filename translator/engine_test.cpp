@@ -50,6 +50,38 @@ TEST_P(BothMemories, InstructionsAreCountedWhereAskedFor) {
   EXPECT_EQ(count("bt: instructions"), 1u + 100 * 3 + 2 * (100 * 101 / 2) + 2);
 }
 
+// A loop whose block has two side exits, each taken or not in all ways, and a branch that ends it.
+TEST_P(BothMemories, SideExits) {
+  static constexpr u32 kRounds = 256;
+  use(GetParam(), u64{4} << 20, true);
+  assemble(kCode, [](Asm& as) {
+    const asmjit::Label loop = as.newLabel(), second = as.newLabel(), third = as.newLabel(),
+                        next = as.newLabel();
+    as.mov(ecx, kRounds);
+    as.bind(loop);
+    as.test(cl, 1);
+    as.jnz(second);
+    as.add(eax, 1);
+    as.bind(second);
+    as.test(cl, 2);
+    as.jnz(third);
+    as.add(eax, 0x100);
+    as.bind(third);
+    as.test(cl, 4);
+    as.jnz(next);
+    as.add(eax, 0x10000);
+    as.bind(next);
+    as.dec(ecx);
+    as.jnz(loop);
+    as.hlt();
+  });
+  cpu_.state.set_reg32(kEax, 0);
+  run();
+  constexpr u32 kHalf = kRounds / 2;
+  EXPECT_EQ(reg(kEax), kHalf * 0x010101);
+  EXPECT_EQ(count("bt: instructions"), 1u + kRounds * 8 + 3 * kHalf + 2);  // HLT twice, as above
+}
+
 TEST_P(BothMemories, IndirectJumpsHitTheJumpTable) {
   if (!links()) GTEST_SKIP();
   assemble(kCode, [](Asm& as) {

@@ -24,6 +24,7 @@ class EvictionTest : public ::testing::Test {
   TranslationBlock* add(u32 eip, unsigned sites = 0) {
     if (!table_.has_room(kBlockBytes)) table_.make_room(kBlockBytes);
     auto block = std::make_unique<TranslationBlock>();
+    block->make_links(2);
     block->eip = eip;
     block->linear = eip;
     block->pages[0] = align_down(Gpa{eip}, Gpa{kPageSize});

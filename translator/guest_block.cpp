@@ -59,6 +59,7 @@ Outcome<GuestBlock> read_guest_block(Cpu& cpu, const Decoder& decoder, u32 eip) 
   block.global = first.global;
   u32 page_offset = block.linear & kPageOffsetMask;
   bool shadowed = false;  // by STI: its block ends after the next instruction
+  unsigned side_exits = 0;
   for (u32 at = eip; block.instructions.size() < kMaxBlockInstructions;) {
     if (at > cs.limit) break;
     const u32 left = kPageSize - page_offset;
@@ -72,7 +73,9 @@ Outcome<GuestBlock> read_guest_block(Cpu& cpu, const Decoder& decoder, u32 eip) 
     if (status != DecodeStatus::ok) break;
     block.instructions.push_back(next);
     const Treatment treatment = treatment_of(next.insn);
-    if (ends_block(treatment) || shadowed || next.insn.length == left) break;
+    const bool passed =
+        treatment == Treatment::jump_if && next.branch_target() > at && ++side_exits <= kMaxSideExits;
+    if ((ends_block(treatment) && !passed) || shadowed || next.insn.length == left) break;
     shadowed = treatment == Treatment::set_if;
     at += next.insn.length;
     page_offset += next.insn.length;

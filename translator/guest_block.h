@@ -29,14 +29,18 @@ struct GuestBlock {
   std::vector<GuestInstruction> instructions;
 
   u32 end_eip() const { return instructions.back().next_eip(); }
+  // Of its conditional branches, all but the last instruction are passed when not taken.
+  bool is_side_exit(const GuestInstruction& branch) const { return &branch != &instructions.back(); }
 };
 
 inline constexpr unsigned kMaxBlockInstructions = 64;
+inline constexpr unsigned kMaxSideExits = 2;
 
 // Decodes from CS:eip to the first instruction that ends a block, to the end of the page, to CS's limit, or
-// to kMaxBlockInstructions. An instruction that straddles pages stands in a block of its own. Empty: the code
-// can't be translated here (not RAM, undefined, too long, beyond the limit) and the interpreter must say what
-// happens. A fault is that of the fetch.
+// to kMaxBlockInstructions. Forward conditional branches, kMaxSideExits of them, don't end it. An instruction
+// that straddles pages stands in a block of its own. Empty: the code can't be translated here (not RAM,
+// undefined, too long, beyond the limit) and the interpreter must say what happens. A fault is that of the
+// fetch.
 Outcome<GuestBlock> read_guest_block(Cpu& cpu, const Decoder& decoder, u32 eip);
 
 }  // namespace ringshift::bt

@@ -16,20 +16,15 @@ template <class Miss>
 void emit_jump_lookup(asmjit::x86::Assembler& as, const Miss& miss) {
   using namespace asmjit::x86;  // NOLINT: register names
   static_assert(sizeof(JumpEntry) == 16 && kJumpEntries == 1u << 16);
-  const auto context_field = [](std::size_t offset, u32 size) {
-    return ptr(r15, static_cast<i32>(offset), size);
-  };
   const auto entry_field = [](std::size_t offset) {
     return ptr(r15, r10, 3, static_cast<i32>(offsetof(BtContext, jump_table) + offset), 8);
   };
   const asmjit::Label hit = as.newLabel();
   as.mov(r9, rcx);
   as.movzx(r10d, r8w);
-  as.mov(ecx, context_field(offsetof(BtContext, quiet), 4));
-  as.mov(r11, context_field(offsetof(BtContext, jump_generation), 8));
+  as.mov(rcx, ptr(r15, offsetof(BtContext, quiet), 8));
   as.lea(r10, ptr(r10, r10));
   as.lea(rcx, ptr(rcx, r8));
-  as.lea(rcx, ptr(rcx, r11));
   as.mov(r11, entry_field(offsetof(JumpEntry, negated_tag)));
   as.lea(rcx, ptr(rcx, r11));
   as.jecxz(rcx, hit);

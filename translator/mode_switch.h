@@ -46,7 +46,7 @@ class ModeSwitch {
     if (generations_.exhausted()) begin_generations();
     const u32 base = cs_base();
     Entered& entered = entered_[index(mode, base)];
-    entered = {mode, base, epoch_, generations_.of(mode, base) << 32, place};
+    entered = {mode, base, epoch_, static_cast<u32>(generations_.of(mode, base)), place};
     use(entered);
   }
   // The same where it was entered before and nothing has changed; false: it must be enter().
@@ -81,7 +81,7 @@ class ModeSwitch {
     ModeKey mode;
     u32 cs_base = 0;
     u64 epoch = 0;
-    u64 generation = 0;
+    u32 generation = 0;
     WindowSet::Place place;
   };
   static constexpr unsigned kKept = 32;

@@ -39,34 +39,28 @@ void translate_counter(Emitter& emitter, const GuestInstruction& guest, Translat
   }
   jump_if_counter_zero(emitter, insn, zero);
   if (loop) {
-    emitter.jump_to_link(guest.branch_target(), &block.links[0]);
+    emitter.jump_to_link(guest.branch_target(), block.take_link());
     bind_counter_zero(emitter, insn, zero);
-    emitter.jump_to_link(guest.next_eip(), &block.links[1]);
+    emitter.jump_to_link(guest.next_eip(), block.take_link());
   } else {
-    emitter.jump_to_link(guest.next_eip(), &block.links[1]);
+    emitter.jump_to_link(guest.next_eip(), block.take_link());
     bind_counter_zero(emitter, insn, zero);
-    emitter.jump_to_link(guest.branch_target(), &block.links[0]);
+    emitter.jump_to_link(guest.branch_target(), block.take_link());
   }
 }
 
-// Loads an indirect branch's target into r11d, checked.
-void load_target(Emitter& emitter, const Instruction& insn) {
+// Loads an indirect branch's target, checked.
+void load_target(Emitter& emitter, const Instruction& insn, Gp target) {
   auto& as = emitter.as();
   const bool wide = insn.operand_size == 4;
   if (!insn.memory_form()) {
     const unsigned reg = insn.modrm_rm();
-    wide ? as.mov(r11d, gpd(reg)) : as.movzx(r11d, gpw(reg));
+    wide ? as.mov(target.r32(), gpd(reg)) : as.movzx(target.r32(), gpw(reg));
   } else {
-    const Mem target = emitter.memory(insn, Access::read, insn.operand_size);
-    wide ? as.mov(r11d, target) : as.movzx(r11d, target);
+    const Mem source = emitter.memory(insn, Access::read, insn.operand_size);
+    wide ? as.mov(target.r32(), source) : as.movzx(target.r32(), source);
   }
-  emitter.check_target(r11, insn.operand_size);
-}
-
-void jump_to_r11(Emitter& emitter) {
-  emitter.restore_flags();
-  emitter.as().mov(r8d, r11d);
-  emitter.jump_indirect();
+  emitter.check_target(target, insn.operand_size);
 }
 
 void translate_ret(Emitter& emitter, const Instruction& insn) {
@@ -74,10 +68,11 @@ void translate_ret(Emitter& emitter, const Instruction& insn) {
   const i32 release = insn.opcode == 0xc2 ? static_cast<i32>(insn.immediate & 0xffff) : 0;
   emitter.begin_memory();
   const Mem return_address = stack_top(emitter, insn.operand_size);
-  insn.operand_size == 4 ? as.mov(r11d, return_address) : as.movzx(r11d, return_address);
-  emitter.check_target(r11, insn.operand_size);
+  insn.operand_size == 4 ? as.mov(r8d, return_address) : as.movzx(r8d, return_address);
+  emitter.check_target(r8, insn.operand_size);
   move_stack_pointer(emitter, kEsp, insn.operand_size + release);
-  jump_to_r11(emitter);
+  emitter.restore_flags();
+  emitter.jump_indirect();
 }
 
 }  // namespace
@@ -88,12 +83,12 @@ void translate_branch(Emitter& emitter, const GuestInstruction& guest, Treatment
   switch (treatment) {
     case Treatment::jump:
       emitter.restore_flags();
-      emitter.jump_to_link(guest.branch_target(), &block.links[0]);
+      emitter.jump_to_link(guest.branch_target(), block.take_link());
       break;
     case Treatment::jump_if:
       emitter.restore_flags();
-      emitter.jump_if_to_link(insn.opcode & 15, guest.branch_target(), &block.links[0]);
-      emitter.jump_to_link(guest.next_eip(), &block.links[1]);
+      emitter.jump_if_to_link(insn.opcode & 15, guest.branch_target(), block.take_link());
+      emitter.jump_to_link(guest.next_eip(), block.take_link());
       break;
     case Treatment::jump_counter:
       translate_counter(emitter, guest, block);
@@ -102,18 +97,21 @@ void translate_branch(Emitter& emitter, const GuestInstruction& guest, Treatment
       emitter.begin_memory();
       push_immediate(emitter, guest.next_eip(), insn.operand_size);
       emitter.restore_flags();
-      emitter.jump_to_link(guest.branch_target(), &block.links[0]);
+      emitter.jump_to_link(guest.branch_target(), block.take_link());
       break;
     case Treatment::jump_indirect:
       emitter.begin_memory();
-      load_target(emitter, insn);
-      jump_to_r11(emitter);
+      load_target(emitter, insn, r8);
+      emitter.restore_flags();
+      emitter.jump_indirect();
       break;
     case Treatment::call_indirect:
       emitter.begin_memory();
-      load_target(emitter, insn);
+      load_target(emitter, insn, r11);  // the push needs r8
       push_immediate(emitter, guest.next_eip(), insn.operand_size);
-      jump_to_r11(emitter);
+      emitter.restore_flags();
+      emitter.as().mov(r8d, r11d);
+      emitter.jump_indirect();
       break;
     case Treatment::ret:
       translate_ret(emitter, insn);

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <forward_list>
+#include <memory>
+#include <span>
 #include <vector>
 
 #include "base/types.h"
@@ -76,18 +78,27 @@ struct TranslationBlock : BucketHook, PageHook, SecondPageHook {
   u32 host_bytes = 0;
   const u8* polled_entry = nullptr;  // looks for events first
   const u8* entry = nullptr;
-  Link links[2];
+  std::span<Link> links;
+  u8 links_taken = 0;
   Link* incoming = nullptr;
   std::vector<InstructionMark> marks;
   std::vector<u16> starts;                 // of its instructions, in guest bytes; under exact count only
   std::forward_list<InterpretSite> sites;  // the code holds their addresses
   u32 site_count = 0;
 
+  void make_links(unsigned count) {
+    link_memory_ = std::make_unique<Link[]>(count);
+    links = {link_memory_.get(), count};
+  }
+  // The next one that leads nowhere yet.
+  Link* take_link() { return &links[links_taken++]; }
+
   // What the block costs beside its code.
   u64 side_bytes() const {
     constexpr u64 kAllocations = 64;  // what the allocator adds
-    return sizeof(TranslationBlock) + marks.capacity() * sizeof(InstructionMark) +
-           starts.capacity() * sizeof(u16) + site_count * (sizeof(InterpretSite) + 16) + kAllocations;
+    return sizeof(TranslationBlock) + links.size() * sizeof(Link) +
+           marks.capacity() * sizeof(InstructionMark) + starts.capacity() * sizeof(u16) +
+           site_count * (sizeof(InterpretSite) + 16) + kAllocations;
   }
   // Instructions from the one at eip on; under exact count.
   u32 instructions_from(u32 at) const {
@@ -95,6 +106,9 @@ struct TranslationBlock : BucketHook, PageHook, SecondPageHook {
     return static_cast<u32>(starts.end() - found);
   }
   bool one_page() const { return pages[1] == kNoPage; }
+
+ private:
+  std::unique_ptr<Link[]> link_memory_;  // the code holds their addresses
 };
 
 inline const u8* Link::patch() const { return source->code + patch_offset; }

@@ -114,16 +114,20 @@ std::string Verifier::follow_code(Stop stop) {
   const auto last = stop == Stop::at_end ? std::optional<unsigned>(block_->instructions)
                                          : note_->index_of(cpu_.state.eip());
   if (!first || !last || *last < *first) return "the block was left where none of its instructions begins";
-  for (unsigned i = *first; i < *last; ++i)
+  unsigned at = *first;
+  while (at < *last) {
     if (!step_replica())
-      return fmt::format("no exception / an exception at instruction {} of the block", i + 1);
+      return fmt::format("no exception / an exception at instruction {} of the block", at + 1);
+    ++at;
+    if (replica_->state().eip() != note_->eip + note_->offsets[at]) break;  // a branch out of the block
+  }
+  counters_.instructions += at - *first;
   rounds_left_ = note_->rounds - 1;
   VcpuState& mine = replica_->state();
   const bool in_repeat = stop != Stop::at_end && mine.eip() == cpu_.state.eip() &&
                          mine.reg32(kEcx) > cpu_.state.reg32(kEcx) && note_->repeats(cpu_.state.eip());
   if (in_repeat && !follow_elements()) return "no exception / an exception in a REP instruction";
   adopt_what_is_early(stop);
-  counters_.instructions += *last - *first;
   return {};
 }
 
