@@ -14,12 +14,7 @@ constexpr u64 kEvictionBatch = 32 * 1024;
 }  // namespace
 
 BlockTable::BlockTable(PhysicalMap& physical, CodeCache& cache, JumpEntry* jump_table)
-    : physical_(physical),
-      cache_(cache),
-      jump_table_(jump_table),
-      buckets_(kBuckets),
-      code_pages_(1u << 15),
-      code_pages_before_(1u << 15) {}
+    : physical_(physical), cache_(cache), jump_table_(jump_table), buckets_(kBuckets) {}
 
 unsigned BlockTable::bucket(u32 eip, Gpa gpa, ModeKey mode) {
   u64 hash = (u64{eip} << 20) ^ (gpa >> kPageShift) ^ mode.hash();
@@ -43,8 +38,8 @@ TranslationBlock* BlockTable::insert(std::unique_ptr<TranslationBlock> block) {
   if (!inserted->one_page()) inserted->SecondPageHook::enter(by_page_[inserted->pages[1]].into);
   for (const Gpa page : inserted->pages)
     if (page != kNoPage) physical_.add_attribute(page, kAttrBtCode);
-  note_code_at(inserted->linear);
-  note_code_at(inserted->linear + inserted->guest_bytes - 1);
+  note_code_at(inserted->linear, inserted->global);
+  note_code_at(inserted->linear + inserted->guest_bytes - 1, inserted->global);
   return inserted;
 }
 
@@ -112,8 +107,8 @@ void BlockTable::start_lap() {
   cache_.rewind();
   before_ = blocks_.size();
   cache_.set_limit(blocks_.empty() ? nullptr : blocks_.front()->code);
-  std::swap(code_pages_, code_pages_before_);
-  std::fill(code_pages_.begin(), code_pages_.end(), 0);
+  global_code_.start_lap();
+  local_code_.start_lap();
 }
 
 void BlockTable::evict_oldest() {
@@ -175,8 +170,8 @@ void BlockTable::clear() {
   for (const Gpa page : pages) physical_.remove_attribute(page, kAttrBtCode);
   std::fill(buckets_.begin(), buckets_.end(), nullptr);
   cross_page_links_.clear();
-  std::fill(code_pages_.begin(), code_pages_.end(), 0);
-  std::fill(code_pages_before_.begin(), code_pages_before_.end(), 0);
+  global_code_.clear();
+  local_code_.clear();
   std::fill_n(jump_table_, kJumpEntries, JumpEntry{});
   blocks_.clear();
   before_ = 0;

@@ -9,6 +9,7 @@
 #include "memory/physical_map.h"
 #include "translator/bt_context.h"
 #include "translator/code_cache.h"
+#include "translator/code_pages.h"
 #include "translator/translation_block.h"
 
 namespace ringshift::bt {
@@ -40,13 +41,12 @@ class BlockTable {
 
   // The block whose code holds this executable address, valid or not; null if none.
   const TranslationBlock* containing(const u8* pc) const;
-  // Notes that a block may be entered at this linear address (insert does it for its own).
-  void note_code_at(Gva gva) { code_pages_[gva >> 17] |= 1u << ((gva >> kPageShift) & 31); }
-  // Whether any block ever started on this linear page (false: INVLPG needs nothing).
-  bool has_code_at(Gva gva) const {
-    const u32 pages = code_pages_[gva >> 17] | code_pages_before_[gva >> 17];
-    return (pages >> ((gva >> kPageShift) & 31)) & 1;
-  }
+  // Notes that a block, of global pages or not, may be entered at this linear address (insert does it for its
+  // own).
+  void note_code_at(Gva gva, bool global) { (global ? global_code_ : local_code_).note(gva); }
+  // Whether any such block ever started on this linear page (neither: INVLPG needs nothing).
+  bool has_global_code_at(Gva gva) const { return global_code_.has(gva); }
+  bool has_local_code_at(Gva gva) const { return local_code_.has(gva); }
 
   std::size_t size() const { return blocks_.size(); }
   // What they all cost beside their code.
@@ -83,8 +83,7 @@ class BlockTable {
   };
   std::unordered_map<Gpa, PageBlocks> by_page_;
   std::vector<Link*> cross_page_links_;
-  // A bit for each linear page, of blocks made since the ring began anew, and before.
-  std::vector<u32> code_pages_, code_pages_before_;
+  CodePages global_code_, local_code_;
   u64 epoch_ = 0;
   Counters counters_;
 };

@@ -98,8 +98,8 @@ TEST_F(BlockTableTest, FindsByPlaceAndMode) {
   EXPECT_EQ(table_.find(0x401001, kPage + 1, {}), nullptr);
   EXPECT_EQ(table_.find(0x401000, kPage + 0x10, {}), nullptr) << "at another offset, by CS's base";
   EXPECT_EQ(table_.find(0x401000, kPage, ModeKey().with_window()), nullptr);
-  EXPECT_TRUE(table_.has_code_at(0x401fff));
-  EXPECT_FALSE(table_.has_code_at(0x402000));
+  EXPECT_TRUE(table_.has_local_code_at(0x401fff));
+  EXPECT_FALSE(table_.has_local_code_at(0x402000));
   EXPECT_NE(physical_.flags(kPage) & kAttrBtCode, 0);
 }
 
@@ -180,7 +180,7 @@ TEST_F(BlockTableTest, ClearForgetsEverything) {
   table_.clear();
   EXPECT_EQ(table_.size(), 0u);
   EXPECT_EQ(table_.find(0x1000, kPage, {}), nullptr);
-  EXPECT_FALSE(table_.has_code_at(0x1000));
+  EXPECT_FALSE(table_.has_local_code_at(0x1000));
   EXPECT_EQ(jumps_[0x1000].negated_tag, 0u);
   EXPECT_EQ(physical_.flags(kPage) & kAttrBtCode, 0);
 }

@@ -227,7 +227,7 @@ Outcome<TranslationBlock*> Dispatcher::current_block(ModeKey mode) {
   const TlbEntry* const entry = RS_TRY(fill_tlb(cpu_, linear, AccessKind::fetch, cpu_.user()));
   if (entry != nullptr) {
     TranslationBlock* const found = blocks_.find(eip, entry->page + (linear & kPageOffsetMask), mode);
-    if (found != nullptr && mode.shifting()) blocks_.note_code_at(linear);
+    if (found != nullptr && mode.shifting()) blocks_.note_code_at(linear, found->global);
     if (found != nullptr && found->one_page()) return found;
     if (found != nullptr) {
       const u32 next_page = align_down(linear, kPageSize) + kPageSize;

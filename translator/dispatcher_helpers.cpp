@@ -242,7 +242,9 @@ void Dispatcher::on_flush_address_space() {
 
 void Dispatcher::on_flush_page(Gva gva) {
   windows_.on_flush_page(gva);
-  if (blocks_.has_code_at(gva)) forget_mappings();
+  // Code that was global once counts as that, whatever its entry says now.
+  if (blocks_.has_global_code_at(gva)) return forget_mappings();
+  if (blocks_.has_local_code_at(gva)) forget_local_mappings();
 }
 
 void Dispatcher::on_write(Gpa gpa, u32 length) { blocks_.invalidate(gpa, length); }

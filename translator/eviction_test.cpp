@@ -160,14 +160,14 @@ TEST_F(EvictionTest, LinksStayTrueUnderManyEvictions) {
 
 TEST_F(EvictionTest, LinearPagesOfEvictedBlocksAreForgottenInTheEnd) {
   add(0x1000);
-  EXPECT_TRUE(table_.has_code_at(0x1000));
+  EXPECT_TRUE(table_.has_local_code_at(0x1000));
   u32 eip = 0x10000;
   while (table_.counters().laps < 2) {
     add(eip);
-    EXPECT_TRUE(table_.has_code_at(eip));
+    EXPECT_TRUE(table_.has_local_code_at(eip));
     eip += 8;
   }
-  EXPECT_FALSE(table_.has_code_at(0x1000));
+  EXPECT_FALSE(table_.has_local_code_at(0x1000));
 }
 
 // A guest of nothing but interpreted instructions: what stands beside the code is bounded too.

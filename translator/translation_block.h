@@ -64,14 +64,19 @@ using BucketHook = ListHook<TranslationBlock, struct Bucket>;
 using PageHook = ListHook<TranslationBlock, struct BlocksOfPage>;
 using SecondPageHook = ListHook<TranslationBlock, struct BlocksIntoPage>;
 
-struct TranslationBlock : BucketHook, PageHook, SecondPageHook {
+// What a block was made for: a cache line, which is all that looking for one reads.
+struct BlockIdentity : BucketHook {
   u32 eip = 0;
-  Gva linear = 0;  // CS.base + eip when it was made; mode.shifting() blocks may be met elsewhere, too
+  u32 first_byte = 0;  // gpa offset in pages[0]
   ModeKey mode;
   Gpa pages[2] = {kNoPage, kNoPage};  // the guest-physical pages its bytes stand on
-  u32 first_byte = 0;                 // gpa offset in pages[0]
+  Gva linear = 0;  // CS.base + eip when it was made; mode.shifting() blocks may be met elsewhere, too
   u16 guest_bytes = 0;
   u16 instructions = 0;
+};
+static_assert(sizeof(BlockIdentity) == 64);
+
+struct alignas(64) TranslationBlock : BlockIdentity, PageHook, SecondPageHook {
   bool valid = true;
   bool global = false;  // both pages are mapped global, supervisor: survives MOV CR3
   const u8* code = nullptr;
