@@ -4,270 +4,13 @@
 
 #include <Zydis/Zydis.h>
 
+#include "cpu-model/interp/dot_product.h"
 #include "cpu-model/interp/fpu.h"
+#include "cpu-model/interp/sse_table.h"
 
 namespace ringshift {
 
 namespace {
-
-constexpr ZydisMnemonic kDataProcessing[] = {
-#define M(name) ZYDIS_MNEMONIC_##name
-    // MMX, with its SSE, SSE2 and SSSE3 additions, and the XMM forms of the same
-    M(EMMS),
-    M(MOVD),
-    M(MOVQ),
-    M(PACKSSDW),
-    M(PACKSSWB),
-    M(PACKUSWB),
-    M(PADDB),
-    M(PADDD),
-    M(PADDQ),
-    M(PADDSB),
-    M(PADDSW),
-    M(PADDUSB),
-    M(PADDUSW),
-    M(PADDW),
-    M(PAND),
-    M(PANDN),
-    M(PAVGB),
-    M(PAVGW),
-    M(PCMPEQB),
-    M(PCMPEQD),
-    M(PCMPEQW),
-    M(PCMPGTB),
-    M(PCMPGTD),
-    M(PCMPGTW),
-    M(PEXTRW),
-    M(PINSRW),
-    M(PMADDWD),
-    M(PMAXSW),
-    M(PMAXUB),
-    M(PMINSW),
-    M(PMINUB),
-    M(PMOVMSKB),
-    M(PMULHUW),
-    M(PMULHW),
-    M(PMULLW),
-    M(PMULUDQ),
-    M(POR),
-    M(PSADBW),
-    M(PSHUFW),
-    M(PSLLD),
-    M(PSLLQ),
-    M(PSLLW),
-    M(PSRAD),
-    M(PSRAW),
-    M(PSRLD),
-    M(PSRLQ),
-    M(PSRLW),
-    M(PSUBB),
-    M(PSUBD),
-    M(PSUBQ),
-    M(PSUBSB),
-    M(PSUBSW),
-    M(PSUBUSB),
-    M(PSUBUSW),
-    M(PSUBW),
-    M(PUNPCKHBW),
-    M(PUNPCKHDQ),
-    M(PUNPCKHWD),
-    M(PUNPCKLBW),
-    M(PUNPCKLDQ),
-    M(PUNPCKLWD),
-    M(PXOR),
-    M(MOVNTQ),
-    M(PABSB),
-    M(PABSD),
-    M(PABSW),
-    M(PALIGNR),
-    M(PHADDD),
-    M(PHADDSW),
-    M(PHADDW),
-    M(PHSUBD),
-    M(PHSUBSW),
-    M(PHSUBW),
-    M(PMADDUBSW),
-    M(PMULHRSW),
-    M(PSHUFB),
-    M(PSIGNB),
-    M(PSIGND),
-    M(PSIGNW),
-    // SSE
-    M(ADDPS),
-    M(ADDSS),
-    M(ANDNPS),
-    M(ANDPS),
-    M(CMPPS),
-    M(CMPSS),
-    M(COMISS),
-    M(CVTPI2PS),
-    M(CVTPS2PI),
-    M(CVTSI2SS),
-    M(CVTSS2SI),
-    M(CVTTPS2PI),
-    M(CVTTSS2SI),
-    M(DIVPS),
-    M(DIVSS),
-    M(MAXPS),
-    M(MAXSS),
-    M(MINPS),
-    M(MINSS),
-    M(MOVAPS),
-    M(MOVHLPS),
-    M(MOVHPS),
-    M(MOVLHPS),
-    M(MOVLPS),
-    M(MOVMSKPS),
-    M(MOVNTPS),
-    M(MOVSS),
-    M(MOVUPS),
-    M(MULPS),
-    M(MULSS),
-    M(ORPS),
-    M(RCPPS),
-    M(RCPSS),
-    M(RSQRTPS),
-    M(RSQRTSS),
-    M(SHUFPS),
-    M(SQRTPS),
-    M(SQRTSS),
-    M(SUBPS),
-    M(SUBSS),
-    M(UCOMISS),
-    M(UNPCKHPS),
-    M(UNPCKLPS),
-    M(XORPS),
-    // SSE2; MOVSD and CMPSD come through the string family
-    M(ADDPD),
-    M(ADDSD),
-    M(ANDNPD),
-    M(ANDPD),
-    M(CMPPD),
-    M(COMISD),
-    M(CVTDQ2PD),
-    M(CVTDQ2PS),
-    M(CVTPD2DQ),
-    M(CVTPD2PI),
-    M(CVTPD2PS),
-    M(CVTPI2PD),
-    M(CVTPS2DQ),
-    M(CVTPS2PD),
-    M(CVTSD2SI),
-    M(CVTSD2SS),
-    M(CVTSI2SD),
-    M(CVTSS2SD),
-    M(CVTTPD2DQ),
-    M(CVTTPD2PI),
-    M(CVTTPS2DQ),
-    M(CVTTSD2SI),
-    M(DIVPD),
-    M(DIVSD),
-    M(MAXPD),
-    M(MAXSD),
-    M(MINPD),
-    M(MINSD),
-    M(MOVAPD),
-    M(MOVDQ2Q),
-    M(MOVDQA),
-    M(MOVDQU),
-    M(MOVHPD),
-    M(MOVLPD),
-    M(MOVMSKPD),
-    M(MOVNTDQ),
-    M(MOVNTPD),
-    M(MOVQ2DQ),
-    M(MOVUPD),
-    M(MULPD),
-    M(MULSD),
-    M(ORPD),
-    M(PSHUFD),
-    M(PSHUFHW),
-    M(PSHUFLW),
-    M(PSLLDQ),
-    M(PSRLDQ),
-    M(PUNPCKHQDQ),
-    M(PUNPCKLQDQ),
-    M(SHUFPD),
-    M(SQRTPD),
-    M(SQRTSD),
-    M(SUBPD),
-    M(SUBSD),
-    M(UCOMISD),
-    M(UNPCKHPD),
-    M(UNPCKLPD),
-    M(XORPD),
-    // SSE3
-    M(ADDSUBPD),
-    M(ADDSUBPS),
-    M(HADDPD),
-    M(HADDPS),
-    M(HSUBPD),
-    M(HSUBPS),
-    M(LDDQU),
-    M(MOVDDUP),
-    M(MOVSHDUP),
-    M(MOVSLDUP),
-    // SSE4.1, SSE4.2, AES, PCLMULQDQ
-    M(BLENDPD),
-    M(BLENDPS),
-    M(BLENDVPD),
-    M(BLENDVPS),
-    M(DPPD),
-    M(DPPS),
-    M(EXTRACTPS),
-    M(INSERTPS),
-    M(MOVNTDQA),
-    M(MPSADBW),
-    M(PACKUSDW),
-    M(PBLENDVB),
-    M(PBLENDW),
-    M(PCMPEQQ),
-    M(PCMPGTQ),
-    M(PEXTRB),
-    M(PEXTRD),
-    M(PHMINPOSUW),
-    M(PINSRB),
-    M(PINSRD),
-    M(PMAXSB),
-    M(PMAXSD),
-    M(PMAXUD),
-    M(PMAXUW),
-    M(PMINSB),
-    M(PMINSD),
-    M(PMINUD),
-    M(PMINUW),
-    M(PMOVSXBD),
-    M(PMOVSXBQ),
-    M(PMOVSXBW),
-    M(PMOVSXDQ),
-    M(PMOVSXWD),
-    M(PMOVSXWQ),
-    M(PMOVZXBD),
-    M(PMOVZXBQ),
-    M(PMOVZXBW),
-    M(PMOVZXDQ),
-    M(PMOVZXWD),
-    M(PMOVZXWQ),
-    M(PMULDQ),
-    M(PMULLD),
-    M(PTEST),
-    M(ROUNDPD),
-    M(ROUNDPS),
-    M(ROUNDSD),
-    M(ROUNDSS),
-    M(PCMPESTRI),
-    M(PCMPESTRM),
-    M(PCMPISTRI),
-    M(PCMPISTRM),
-    M(AESDEC),
-    M(AESDECLAST),
-    M(AESENC),
-    M(AESENCLAST),
-    M(AESIMC),
-    M(AESKEYGENASSIST),
-    M(PCLMULQDQ),
-#undef M
-};
 
 // 16-byte memory operands that may stand anywhere; of all others the address must be a multiple of 16.
 bool unaligned_allowed(unsigned mnemonic) {
@@ -344,7 +87,23 @@ u32 run_vector(Cpu& cpu, const Instruction& insn, bool mmx, HostContext& context
   return raised | (fx_mxcsr(flushing.fx) & kMxcsrUnderflow);
 }
 
-// Adds the exception flags that the instruction raised. #XM (or #UD) if one of them is unmasked: then the
+bool is_dot_product(const Instruction& insn) {
+  return insn.mnemonic == ZYDIS_MNEMONIC_DPPD || insn.mnemonic == ZYDIS_MNEMONIC_DPPS;
+}
+
+// What it reports of what it raised.
+u32 reported_by(const Cpu& cpu, const Instruction& insn, const HostContext& context, u32 raised) {
+  const FxState& fx = cpu.state.fx;
+  if ((raised & ~(fx_mxcsr(fx) >> 7)) == 0 || !is_dot_product(insn))
+    return reported_exceptions(raised, fx_mxcsr(fx));
+  const auto xmm = [&](unsigned reg) { return fx.bytes + kFxXmm + std::size_t{16} * reg; };
+  const Operand& source = insn.operands[1];
+  return dot_product_exceptions(insn.mnemonic == ZYDIS_MNEMONIC_DPPD, xmm(insn.operands[0].reg),
+                                source.kind == OperandKind::xmm ? xmm(source.reg) : context.memory,
+                                static_cast<u8>(insn.immediate), fx_mxcsr(fx));
+}
+
+// Adds the exception flags that the instruction reports. #XM (or #UD) if one of them is unmasked: then the
 // result is not to be committed.
 Outcome<> settle_mxcsr(Cpu& cpu, u32 raised) {
   if (raised == 0) [[likely]]
@@ -352,9 +111,6 @@ Outcome<> settle_mxcsr(Cpu& cpu, u32 raised) {
   FxState& fx = cpu.state.fx;
   const u32 guest = fx_mxcsr(fx);
   const u32 unmasked = raised & ~(guest >> 7);
-  // Invalid, denormal and divide-by-zero are found before the operation, which then doesn't take place.
-  constexpr u32 kBeforeOperation = 7;
-  if ((unmasked & kBeforeOperation) != 0) raised &= kBeforeOperation;
   fx_put<u32>(fx, kFxMxcsr, guest | raised);
   if (unmasked == 0) return {};
   return raise((cpu.state.cr4 & kCr4OsXmmExcpt) != 0 ? Fault::xm() : Fault::ud());
@@ -386,7 +142,7 @@ Outcome<> vector_instruction(Cpu& cpu, const Instruction& insn) {
                                : data_address(cpu, insn, shape.size, kind, shape.size));
     if (!shape.store) RS_TRY(read_data(cpu, gva, context.memory, shape.size));
   }
-  const u32 raised = run_vector(cpu, insn, shape.mmx, context);
+  const u32 raised = reported_by(cpu, insn, context, run_vector(cpu, insn, shape.mmx, context));
   if (auto settled = settle_mxcsr(cpu, raised); !settled) {
     if (shape.mmx) enter_mmx_state(cpu.state.fx);
     return settled;
