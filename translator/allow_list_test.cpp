@@ -208,7 +208,9 @@ class HostCheck {
                                                                           : "outside VcpuState, or written";
     if (plain(ZYDIS_REGISTER_R15, ZYDIS_REGISTER_NONE)) {
       const bool counts = at == offsetof(BtContext, executed) && op.size == 64;
-      return within(sizeof(BtContext)) && (counts || !writes(op)) ? "" : "outside BtContext, or written";
+      const bool lands = at == offsetof(BtContext, page_eip) && op.size == 32 && starts_.size() <= 2;
+      return within(sizeof(BtContext)) && (counts || lands || !writes(op)) ? ""
+                                                                           : "outside BtContext, or written";
     }
     if (plain(ZYDIS_REGISTER_R14, ZYDIS_REGISTER_R9))
       return within(sizeof(TlbEntry)) && !writes(op) ? "" : "outside the Tlb's entry";

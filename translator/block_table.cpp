@@ -16,16 +16,17 @@ constexpr u64 kEvictionBatch = 32 * 1024;
 BlockTable::BlockTable(PhysicalMap& physical, CodeCache& cache, JumpEntry* jump_table)
     : physical_(physical), cache_(cache), jump_table_(jump_table), buckets_(kBuckets) {}
 
-unsigned BlockTable::bucket(u32 eip, Gpa gpa, ModeKey mode) {
-  u64 hash = (u64{eip} << 20) ^ (gpa >> kPageShift) ^ mode.hash();
+unsigned BlockTable::bucket(Gpa gpa, ModeKey mode) {
+  u64 hash = gpa ^ mode.hash();
   hash *= 0x9e3779b97f4a7c15u;
   return static_cast<unsigned>(hash >> 48);
 }
 
 TranslationBlock* BlockTable::find(u32 eip, Gpa gpa, ModeKey mode) const {
-  TranslationBlock* block = buckets_[bucket(eip, gpa, mode)];
+  TranslationBlock* block = buckets_[bucket(gpa, mode)];
   for (; block != nullptr; block = block->BucketHook::next())
-    if (block->eip == eip && block->pages[0] + block->first_byte == gpa && block->mode == mode) return block;
+    if (block->pages[0] + block->first_byte == gpa && block->mode == mode && block->stands_at(eip))
+      return block;
   return nullptr;
 }
 
@@ -33,7 +34,7 @@ TranslationBlock* BlockTable::insert(std::unique_ptr<TranslationBlock> block) {
   TranslationBlock* const inserted = block.get();
   blocks_.push_back(std::move(block));
   side_bytes_ += inserted->side_bytes();
-  inserted->BucketHook::enter(buckets_[bucket(inserted->eip, inserted->pages[0], inserted->mode)]);
+  inserted->BucketHook::enter(buckets_[bucket(inserted->pages[0] + inserted->first_byte, inserted->mode)]);
   inserted->PageHook::enter(by_page_[inserted->pages[0]].from);
   if (!inserted->one_page()) inserted->SecondPageHook::enter(by_page_[inserted->pages[1]].into);
   for (const Gpa page : inserted->pages)
@@ -87,14 +88,22 @@ void BlockTable::forget_page_without_blocks(Gpa page) {
   physical_.remove_attribute(page, kAttrBtCode);
 }
 
+// A relocatable block may stand at any page: wherever the low bits of its EIP are the same.
+void BlockTable::forget_jumps_to(const TranslationBlock& block) {
+  const u32 first = block.eip & (block.relocatable ? kPageOffsetMask : kJumpEntries - 1);
+  for (u32 at = first; at < kJumpEntries; at += kPageSize) {
+    if (jump_table_[at].target == block.landing) jump_table_[at] = {};
+    if (!block.relocatable) return;
+  }
+}
+
 // It isn't found any more and nothing leads to it; its memory stays until its part of the cache is reused.
 void BlockTable::drop(TranslationBlock& block) {
   block.valid = false;
   while (block.incoming != nullptr) unlink(*block.incoming);
   for (Link& link : block.links) unlink(link);
   block.BucketHook::leave();
-  JumpEntry& jump = jump_table_[block.eip & (kJumpEntries - 1)];
-  if (jump.target == block.entry) jump = {};
+  forget_jumps_to(block);
   block.PageHook::leave();
   block.SecondPageHook::leave();
   for (const Gpa page : block.pages)

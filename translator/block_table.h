@@ -60,8 +60,9 @@ class BlockTable {
 
  private:
   static constexpr unsigned kBuckets = 1u << 16;
-  static unsigned bucket(u32 eip, Gpa gpa, ModeKey mode);
+  static unsigned bucket(Gpa gpa, ModeKey mode);
   void drop(TranslationBlock& block);
+  void forget_jumps_to(const TranslationBlock& block);
   void forget_page_without_blocks(Gpa page);
   // Marks, sites and links of a Linux guest's blocks take some 2.3 times as much as their code.
   u64 side_limit() const { return 3 * cache_.ring_bytes(); }

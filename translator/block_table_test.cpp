@@ -65,11 +65,12 @@ class BlockTableTest : public ::testing::Test {
     block->linear = eip;
     block->pages[0] = kPage;
     block->pages[1] = second;
-    block->first_byte = eip & kPageOffsetMask;
+    block->first_byte = static_cast<u16>(eip & kPageOffsetMask);
     block->guest_bytes = bytes;
     const std::vector<u8> code(32, 0x90);
     block->code = block->polled_entry = cache_.append(code);
     block->entry = block->polled_entry + 8;
+    block->landing = block->entry;
     block->host_bytes = 32;
     for (unsigned i = 0; i < 2; ++i) {
       block->links[i].source = block.get();

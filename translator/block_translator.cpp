@@ -208,6 +208,19 @@ void place_links(const Emitter& emitter, TranslationBlock& block) {
 
 }  // namespace
 
+namespace {
+
+// Code of global pages has one address, and keeps its links between pages. Branches with 16-bit operands
+// truncate EIP, which then says more than where the page is.
+bool may_relocate(const GuestBlock& guest, ModeKey mode) {
+  if (guest.global || !mode.relocatable()) return false;
+  return std::none_of(guest.instructions.begin(), guest.instructions.end(), [](const GuestInstruction& next) {
+    return next.insn.operand_size == 2 && ends_block(treatment_of(next.insn));
+  });
+}
+
+}  // namespace
+
 std::vector<BlockTranslator::Step> BlockTranslator::plan(const GuestBlock& guest, ModeKey mode) const {
   std::vector<Step> steps;
   bool shadowed = false;  // by STI
@@ -220,6 +233,8 @@ std::vector<BlockTranslator::Step> BlockTranslator::plan(const GuestBlock& guest
       treatment = Treatment::interpret;
     steps.push_back({&next, treatment, soft});
     const bool passed = treatment == Treatment::jump_if && guest.is_side_exit(next);
+    // A branch to what follows (code patched to be none) is no exit.
+    if (passed && next.branch_target() == next.next_eip()) steps.back().treatment = Treatment::nothing;
     if ((ends_block(treatment) && !passed) || shadowed) break;
     shadowed = treatment == Treatment::set_if;
   }
@@ -256,7 +271,7 @@ std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& g
   block->mode = mode;
   block->pages[0] = guest.pages[0];
   block->pages[1] = guest.pages[1];
-  block->first_byte = guest.linear & kPageOffsetMask;
+  block->first_byte = static_cast<u16>(guest.linear & kPageOffsetMask);
   block->global = guest.global;
 
   const std::vector<Step> steps = plan(guest, mode);
@@ -264,10 +279,11 @@ std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& g
   block->instructions = static_cast<u16>(count);
   block->make_links(links_of(steps));
   const unsigned rounds = rounds_of(guest, steps);
-  Emitter emitter(stubs_, mode, guest.global && !mode.shifting());
+  block->relocatable = may_relocate(guest, mode);
+  Emitter emitter(stubs_, mode, guest.global && !mode.shifting(), block->relocatable);
   emitter.begin(cache_.next(), guest.eip, guest.linear);
   emitter.begin_instruction(guest.instructions.front().insn, guest.eip, false);
-  const u32 polled_offset = emitter.poll(guest.eip);
+  const Emitter::Head head = emitter.begin_head(guest.eip);
   const u32 entry_offset = emitter.offset();
   if (counting_ == Counting::exact) emitter.take_from_budget(guest.eip, count);
   if (counting_ == Counting::by_block) emitter.count_executed(static_cast<i32>(count * rounds));
@@ -298,7 +314,8 @@ std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& g
   RS_CHECK(emitter.finish(buffer_));
   if (buffer_.size() > std::min(kMaxBlockBytes, cache_.free_bytes())) return nullptr;
   block->code = cache_.append(buffer_);
-  block->polled_entry = block->code + polled_offset;
+  block->polled_entry = block->code + head.polled;
+  block->landing = block->code + (block->relocatable ? head.landing : entry_offset);
   block->entry = block->code + entry_offset;
   block->host_bytes = static_cast<u32>(buffer_.size());
   block->marks = emitter.marks();

@@ -34,6 +34,8 @@ struct BtContext {
   // table's lookup reads it and the generation as one word.
   alignas(8) std::atomic<u32> quiet{1};
   u32 jump_generation = 0;  // of the current mode and address space
+  // EIP of the first byte of the page that a relocatable block stands on (translator/translation_block.h).
+  u32 page_eip = 0;
   TlbEntry* tlb_table = nullptr;
   VcpuState* state = nullptr;
 

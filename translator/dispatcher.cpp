@@ -135,14 +135,14 @@ const u8* Dispatcher::dispatch() {
     }
     modes_.enter(mode);
     cpu_.state.rflags &= ~u64{kFlagRf};
-    listing_.entered(**block);
+    listing_.entered(**block, cpu_.state.eip());
     if (verifying()) {
       context_.left_amid = false;
       context_.light_site = nullptr;
       verifier_->enter(**block);
     }
     dispatched_ = *block;
-    return dispatched_->entry;
+    return entry_at(*dispatched_);
   }
 }
 
@@ -227,7 +227,8 @@ Outcome<TranslationBlock*> Dispatcher::current_block(ModeKey mode) {
   const TlbEntry* const entry = RS_TRY(fill_tlb(cpu_, linear, AccessKind::fetch, cpu_.user()));
   if (entry != nullptr) {
     TranslationBlock* const found = blocks_.find(eip, entry->page + (linear & kPageOffsetMask), mode);
-    if (found != nullptr && mode.shifting()) blocks_.note_code_at(linear, found->global);
+    if (found != nullptr && (mode.shifting() || found->relocatable))
+      blocks_.note_code_at(linear, found->global);
     if (found != nullptr && found->one_page()) return found;
     if (found != nullptr) {
       const u32 next_page = align_down(linear, kPageSize) + kPageSize;
@@ -258,9 +259,11 @@ TranslationBlock* Dispatcher::translate(const GuestBlock& guest, ModeKey mode) {
 bool Dispatcher::may_link(const Link& link, const TranslationBlock& target) const {
   const TranslationBlock& source = *link.source;
   if (!source.valid || !(source.mode == target.mode)) return false;
-  const bool same_page = source.one_page() && target.one_page() && source.pages[0] == target.pages[0] &&
-                         target.first_byte - source.first_byte == target.eip - source.eip;
-  if (same_page) return true;
+  const bool same_page = source.one_page() && target.one_page() && source.pages[0] == target.pages[0];
+  const bool near = same_page && source.relocatable == target.relocatable &&
+                    (source.relocatable ||
+                     static_cast<u32>(target.first_byte - source.first_byte) == target.eip - source.eip);
+  if (near) return true;
   return source.global && target.global && !source.mode.shifting();  // cut by cut_cross_page_links
 }
 

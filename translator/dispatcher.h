@@ -80,7 +80,18 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   // Blocks with instructions that have just become soft.
   void retranslate_soft();
   void report_fallbacks(StatsSink& sink) const;
+  // Where code enters the block, whose first byte is at EIP.
+  const u8* entry_at(const TranslationBlock& block) {
+    if (block.relocatable) context_.page_eip = cpu_.state.eip() & ~kPageOffsetMask;
+    return block.entry;
+  }
+  // EIP at an offset in the block that is running.
+  u32 eip_in(const TranslationBlock& block, u32 offset) const {
+    const u32 eip = block.relocatable ? context_.page_eip + (block.eip & kPageOffsetMask) : block.eip;
+    return eip + offset;
+  }
   bool may_link(const Link& link, const TranslationBlock& target) const;
+  // The target stands at EIP.
   void remember_jump(const TranslationBlock& target);
   // Code addresses may lead elsewhere now: all of them, or those that aren't global.
   void forget_mappings();

@@ -106,7 +106,7 @@ void Dispatcher::access_port(u16 port, u32 info) {
 }
 
 Dispatcher::Resumption Dispatcher::resumption_of(const InterpretSite& site) const {
-  return {blocks_.epoch(), site.resume, site.eip + site.decoded.insn.length, site.unexecuted - 1u};
+  return {blocks_.epoch(), site.resume, cpu_.state.eip() + site.decoded.insn.length, site.unexecuted - 1u};
 }
 
 const u8* Dispatcher::execute_site(InterpretSite& site) {
@@ -137,15 +137,16 @@ const u8* Dispatcher::continue_after(InterpretSite& site, const Resumption& resu
 
   if (shadowed || sees_entries()) return dispatch();
   const TranslationBlock* const usual = site.usual;
-  if (usual != nullptr && site.usual_epoch == epoch && usual->eip == state.eip() && usual->mode == mode &&
+  if (usual != nullptr && site.usual_epoch == epoch && site.usual_eip == state.eip() && usual->mode == mode &&
       site.usual_base == cs_base() && site.usual_mapping == mapping_of(*usual)) {
     modes_.enter(mode);
     state.rflags &= ~u64{kFlagRf};
-    return usual->entry;
+    return entry_at(*usual);
   }
   const u8* const found = dispatch();
   if (dispatched_ != nullptr && blocks_.epoch() == epoch) {
     site.usual = dispatched_;
+    site.usual_eip = cpu_.state.eip();
     site.usual_epoch = epoch;
     site.usual_base = cs_base();
     site.usual_mapping = mapping_of(*dispatched_);
@@ -180,9 +181,9 @@ const u8* Dispatcher::on_chain(BtContext* context, const void* argument, u32, u3
   auto& link = *static_cast<Link*>(const_cast<void*>(argument));
   if (d.blocks_.epoch() == epoch && d.may_link(link, **target)) {
     d.blocks_.link(link, **target);
-    return (*target)->entry;
+    return d.entry_at(**target);
   }
-  const u8* const entry = (*target)->entry;
+  const u8* const entry = d.entry_at(**target);
   if (d.blocks_.epoch() != epoch) return entry;
   // A straddling target, mostly: it stands or falls with a second page's mapping.
   d.remember_jump(**target);
@@ -199,7 +200,7 @@ const u8* Dispatcher::on_jump(BtContext* context, const void*, u32, u32) {
   const Outcome<TranslationBlock*> target = d.current_block(d.modes_.mode());
   if (!target || *target == nullptr) return d.dispatch();
   d.remember_jump(**target);
-  return (*target)->entry;
+  return d.entry_at(**target);
 }
 
 const u8* Dispatcher::on_events(BtContext* context, const void*, u32, u32) {
@@ -210,8 +211,8 @@ const u8* Dispatcher::on_events(BtContext* context, const void*, u32, u32) {
 }
 
 void Dispatcher::remember_jump(const TranslationBlock& target) {
-  context_.jump_table[target.eip & (kJumpEntries - 1)] = {0 - context_.jump_tag(target.eip) - 1,
-                                                          target.entry};
+  const u32 eip = cpu_.state.eip();
+  context_.jump_table[eip & (kJumpEntries - 1)] = {0 - context_.jump_tag(eip) - 1, target.landing};
   if (!target.global) modes_.note_local();
 }
 
@@ -314,7 +315,7 @@ bool Dispatcher::handle_host_fault(int signal, siginfo_t& info, ucontext_t& cont
     registers[REG_EFL] =
         static_cast<greg_t>((static_cast<u64>(registers[REG_EFL]) & ~u64{kArithmeticFlags}) | flags);
   }
-  registers[REG_R10] = static_cast<greg_t>(block->eip + mark.guest_offset);
+  registers[REG_R10] = static_cast<greg_t>(eip_in(*block, mark.guest_offset));
   registers[REG_R9] = AccessInfo::kFpu;
   registers[REG_R11] = 0;  // no InterpretSite
   registers[REG_R8] = block->instructions_from(block->eip + mark.guest_offset);

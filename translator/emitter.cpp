@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "base/bits.h"
 #include "translator/flag_effects.h"
 #include "translator/jump_lookup.h"
 #include "translator/treatment.h"
@@ -160,7 +161,7 @@ void Emitter::call_site(const u8* stub, InterpretSite* site, u32 info) {
 }
 
 void Emitter::jump_with_site(const u8* stub, const InterpretSite* site, u32 info) {
-  assembler_.mov(r10d, site->eip);
+  load_eip(r10, site->eip);
   assembler_.mov(r11, reinterpret_cast<u64>(site));
   assembler_.mov(r9d, info);
   jump_to(stub);
@@ -179,20 +180,37 @@ void Emitter::jump_unless_zero(Label target, const Load& load_ecx) {
   assembler_.mov(rcx, r9);
 }
 
+void Emitter::load_eip(Gp dst, u32 eip) {
+  if (!relocatable_) return void(assembler_.mov(dst.r32(), eip));
+  assembler_.mov(dst.r32(), context_field(offsetof(BtContext, page_eip), 4));
+  assembler_.lea(dst.r32(), ptr(dst.r64(), static_cast<i32>(eip - align_down(block_eip_, kPageSize))));
+}
+
 // The way out stands ahead of the entry, in reach of JRCXZ, so that nothing is jumped over.
-u32 Emitter::poll(u32 eip) {
+Emitter::Head Emitter::begin_head(u32 eip) {
   const Label pending = assembler_.newLabel();
+  const Label entry = assembler_.newLabel();
+  Head head{};
+  if (relocatable_) {
+    head.landing = offset();
+    assembler_.lea(r9d, ptr(r8, -static_cast<i32>(eip & kPageOffsetMask)));
+    assembler_.mov(context_field(offsetof(BtContext, page_eip), 4), r9d);
+    assembler_.short_().jmp(entry);
+  }
   assembler_.bind(pending);
   assembler_.mov(rcx, r9);
-  assembler_.mov(r10d, eip);
+  load_eip(r10, eip);
   jump_to(stubs_.events);
   assembler_.align(AlignMode::kCode, CodeCache::kHead);
-  const u32 polled = offset();
+  if (relocatable_ && offset() % (2 * CodeCache::kHead) == 0) assembler_.embedUInt8(0x90, CodeCache::kHead);
+  head.polled = offset();
   assembler_.mov(r9, rcx);
   assembler_.mov(ecx, context_field(offsetof(BtContext, quiet), 4));
   assembler_.jecxz(rcx, pending);
   assembler_.mov(rcx, r9);
-  return polled;
+  assembler_.bind(entry);
+  if (!relocatable_) head.landing = offset();
+  return head;
 }
 
 void Emitter::leave_if_events(u32 eip) {
@@ -234,7 +252,7 @@ void Emitter::emit_cold() {
   for (const ColdSite& site : cold_) {
     assembler_.bind(site.label);
     if (site.flags_saved) emit_restore_flags();
-    assembler_.mov(r10d, site.eip);
+    load_eip(r10, site.eip);
     assembler_.lea(r11, ptr(site.retry));
     assembler_.mov(r9d, site.info);
     jump_to(stubs_.access);
@@ -242,7 +260,7 @@ void Emitter::emit_cold() {
   for (const ColdInterpret& site : cold_interprets_) {
     assembler_.bind(site.label);
     if (site.flags_saved) emit_restore_flags();
-    assembler_.mov(r10d, site.eip);
+    load_eip(r10, site.eip);
     assembler_.mov(r11d, 0);  // no InterpretSite: decoded again, for what faults may
     assembler_.mov(r8d, instructions_from(site.eip));
     assembler_.mov(r9d, site.fpu ? AccessInfo::kFpu : 0);
@@ -252,13 +270,13 @@ void Emitter::emit_cold() {
     assembler_.bind(poll.label);
     emit_restore_flags();
     if (!cold_budgets_.empty()) give_back_to_budget(instructions_from(poll.eip));
-    assembler_.mov(r10d, poll.eip);
+    load_eip(r10, poll.eip);
     jump_to(stubs_.events);
   }
   for (const ColdBudget& cold : cold_budgets_) {
     assembler_.bind(cold.label);
     give_back_to_budget(cold.instructions);
-    assembler_.mov(r10d, cold.eip);
+    load_eip(r10, cold.eip);
     jump_to(stubs_.events);
   }
   for (const ColdLoopExit& exit : cold_loop_exits_) {
@@ -278,14 +296,14 @@ void Emitter::emit_cold() {
   for (PendingLink& link : links_) {
     link.stub_offset = offset();
     if (linkable(link.target_eip)) {
-      assembler_.mov(r10d, link.target_eip);
+      load_eip(r10, link.target_eip);
       assembler_.mov(r11, reinterpret_cast<u64>(link.link));
       jump_to(stubs_.chain);
       link.lookup_offset = offset();
-      assembler_.mov(r8d, link.target_eip);
+      load_eip(r8, link.target_eip);
       jump_to(stubs_.lookup);
     } else {
-      assembler_.mov(r8d, link.target_eip);
+      load_eip(r8, link.target_eip);
       jump_indirect();
     }
     const u32 displacement = link.stub_offset - (link.patch_offset + 4);

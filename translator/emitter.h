@@ -53,9 +53,10 @@ enum class Access : u8 { read, write };
 
 class Emitter {
  public:
-  // global: the block's pages are, so that its links between pages may be fixed.
-  Emitter(const RuntimeStubs& stubs, ModeKey mode, bool global)
-      : stubs_(stubs), mode_(mode), global_(global) {}
+  // global: the block's pages are, so that its links between pages may be fixed. relocatable:
+  // TranslationBlock's.
+  Emitter(const RuntimeStubs& stubs, ModeKey mode, bool global, bool relocatable = false)
+      : stubs_(stubs), mode_(mode), global_(global), relocatable_(relocatable) {}
 
   // Starts the block of guest code at eip, CS.base + eip = linear; it will stand at `address`.
   void begin(const u8* address, u32 eip, Gva linear);
@@ -144,8 +145,14 @@ class Emitter {
   void bind_loop_exit(asmjit::Label out) { loop_exit_ = out; }
   // The sites, and where they go on, by offset.
   const std::vector<std::pair<InterpretSite*, u32>>& interpret_sites() const { return interpret_sites_; }
-  // The block's head: looks for events; keeps the flags. Gives the offset of the entry that does.
-  u32 poll(u32 eip);
+  // dst = an EIP of the block's page or another; keeps the flags.
+  void load_eip(asmjit::x86::Gp dst, u32 eip);
+  // The block's head: an entry that looks for events, and one from the jump table; both go on with the code
+  // emitted next, and keep the flags.
+  struct Head {
+    u32 polled, landing;  // offsets
+  };
+  Head begin_head(u32 eip);
   // The same within a block, with the flags in r12: something may be deliverable now, before eip.
   void leave_if_events(u32 eip);
   // Takes the block's instructions from BtContext::budget, or leaves if it has fewer; keeps the flags.
@@ -216,6 +223,7 @@ class Emitter {
   const RuntimeStubs& stubs_;
   ModeKey mode_;
   bool global_;
+  bool relocatable_;
   asmjit::CodeHolder code_;
   asmjit::x86::Assembler assembler_;
   const u8* address_ = nullptr;

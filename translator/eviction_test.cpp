@@ -28,10 +28,11 @@ class EvictionTest : public ::testing::Test {
     block->eip = eip;
     block->linear = eip;
     block->pages[0] = align_down(Gpa{eip}, Gpa{kPageSize});
-    block->first_byte = eip & kPageOffsetMask;
+    block->first_byte = static_cast<u16>(eip & kPageOffsetMask);
     block->guest_bytes = 8;
     block->code = block->polled_entry = cache_.append(std::vector<u8>(kBlockBytes, 0x90));
     block->entry = block->polled_entry + 8;
+    block->landing = block->entry;
     block->host_bytes = kBlockBytes;
     for (unsigned i = 0; i < 2; ++i) {
       block->links[i].source = block.get();

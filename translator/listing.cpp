@@ -158,8 +158,8 @@ void Listing::list(const GuestBlock& guest, const TranslationBlock& block,
     trace_.write("out_asm: {:08x}, {} bytes\n{}", block.eip, block.host_bytes, list_host(block, starts));
 }
 
-void Listing::list_entry(const TranslationBlock& block) {
-  trace_.write("exec: {:08x} {}\n", block.eip, describe(block.mode));
+void Listing::list_entry(const TranslationBlock& block, u32 eip) {
+  trace_.write("exec: {:08x} {}\n", eip, describe(block.mode));
 }
 
 }  // namespace ringshift::bt

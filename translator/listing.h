@@ -49,13 +49,13 @@ class Listing {
     if (observer_ != nullptr) observer_->on_translated(guest, block, starts);
   }
   // The dispatcher enters the block.
-  void entered(const TranslationBlock& block) {
-    if (traces_entries()) list_entry(block);
+  void entered(const TranslationBlock& block, u32 eip) {
+    if (traces_entries()) list_entry(block, eip);
   }
 
  private:
   void list(const GuestBlock& guest, const TranslationBlock& block, std::span<const InstructionStart> starts);
-  void list_entry(const TranslationBlock& block);
+  void list_entry(const TranslationBlock& block, u32 eip);
 
   Tracer& trace_;
   TranslationObserver* observer_ = nullptr;

@@ -92,6 +92,8 @@ class ModeKey {
   u32 cs_limit() const { return cs_limit_; }
   // One EIP on one physical page may stand for several linear addresses: CS has a base, and pages are mapped.
   bool shifting() const { return (bits_ & kShifting) != 0; }
+  // EIP is the linear address, and wraps at 4 GiB only: code may be met at any page.
+  bool relocatable() const { return paging() && !code16() && shape(Seg::cs) == SegmentShape::flat; }
   // Memory through a shadow window (mmu-shadow/), GS base, instead of lookups. The dispatcher's choice.
   bool window() const { return (bits_ & kWindow) != 0; }
   ModeKey with_window() const {

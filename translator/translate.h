@@ -37,6 +37,8 @@ asmjit::x86::Mem stack_top(Emitter& emitter, u32 size);
 // Pushes `size` bytes, 2 or 4, of `value` (not r8-r10), or of an immediate.
 void push_register(Emitter& emitter, asmjit::x86::Gp value, u32 size);
 void push_immediate(Emitter& emitter, u32 value, u32 size);
+// An EIP, which relocatable code doesn't know beforehand. r11 stays.
+void push_eip(Emitter& emitter, u32 eip, u32 size);
 // ss:[(e)sp + displacement], as an instruction's memory operand.
 Instruction stack_slot(const Emitter& emitter, i32 displacement);
 // (E)SP = `from` (kEsp, kEbp) + by; clobbers r9.

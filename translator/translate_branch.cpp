@@ -95,7 +95,7 @@ void translate_branch(Emitter& emitter, const GuestInstruction& guest, Treatment
       break;
     case Treatment::call:
       emitter.begin_memory();
-      push_immediate(emitter, guest.next_eip(), insn.operand_size);
+      push_eip(emitter, guest.next_eip(), insn.operand_size);
       emitter.restore_flags();
       emitter.jump_to_link(guest.branch_target(), block.take_link());
       break;
@@ -108,7 +108,7 @@ void translate_branch(Emitter& emitter, const GuestInstruction& guest, Treatment
     case Treatment::call_indirect:
       emitter.begin_memory();
       load_target(emitter, insn, r11);  // the push needs r8
-      push_immediate(emitter, guest.next_eip(), insn.operand_size);
+      push_eip(emitter, guest.next_eip(), insn.operand_size);
       emitter.restore_flags();
       emitter.as().mov(r8d, r11d);
       emitter.jump_indirect();

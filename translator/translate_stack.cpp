@@ -50,6 +50,14 @@ void push_immediate(Emitter& emitter, u32 value, u32 size) {
   move_stack_pointer(emitter, kEsp, -static_cast<i32>(size));
 }
 
+void push_eip(Emitter& emitter, u32 eip, u32 size) {
+  if (size == 2) return push_immediate(emitter, eip, size);
+  const Mem top = emitter.memory(stack_slot(emitter, -4), Access::write, 4);
+  emitter.load_eip(r10, eip);
+  emitter.as().mov(top, r10d);
+  move_stack_pointer(emitter, kEsp, -4);
+}
+
 void translate_push(Emitter& emitter, const GuestInstruction& guest) {
   const Instruction& insn = guest.insn;
   const Operand& operand = insn.operands[0];

@@ -45,13 +45,14 @@ struct InstructionMark {
 // An instruction in a block that the interpreter executes.
 struct InterpretSite {
   DecodedInstruction decoded;
-  u32 eip = 0;
+  u32 eip = 0;                  // as its block's
   bool loads_segments = false;  // by descriptors that DescriptorMemo may keep
   bool fpu = false;             // it may use x87, MMX or SSE state
   u8 unexecuted = 0;            // instructions from it to the end of its block
   const u8* resume = nullptr;   // the code of the instruction that follows; null: it ends the block
   // What followed last time when that was elsewhere; valid while the epochs are the same.
   const TranslationBlock* usual = nullptr;
+  u32 usual_eip = 0;
   u64 usual_epoch = 0;    // BlockTable::epoch()
   u32 usual_base = 0;     // CS's
   u64 usual_mapping = 0;  // Dispatcher::mapping_of()
@@ -66,8 +67,10 @@ using SecondPageHook = ListHook<TranslationBlock, struct BlocksIntoPage>;
 
 // What a block was made for: a cache line, which is all that looking for one reads.
 struct BlockIdentity : BucketHook {
-  u32 eip = 0;
-  u32 first_byte = 0;  // gpa offset in pages[0]
+  u32 eip = 0;         // for relocatable blocks: where it was made
+  u16 first_byte = 0;  // gpa offset in pages[0]
+  // Its code takes EIP from BtContext::page_eip: it stands for its bytes wherever their page is mapped.
+  bool relocatable = false;
   ModeKey mode;
   Gpa pages[2] = {kNoPage, kNoPage};  // the guest-physical pages its bytes stand on
   Gva linear = 0;  // CS.base + eip when it was made; mode.shifting() blocks may be met elsewhere, too
@@ -83,6 +86,7 @@ struct alignas(64) TranslationBlock : BlockIdentity, PageHook, SecondPageHook {
   u32 host_bytes = 0;
   const u8* polled_entry = nullptr;  // looks for events first
   const u8* entry = nullptr;
+  const u8* landing = nullptr;  // sets BtContext::page_eip first, from r8d: for the jump table
   std::span<Link> links;
   u8 links_taken = 0;
   Link* incoming = nullptr;
@@ -107,10 +111,12 @@ struct alignas(64) TranslationBlock : BlockIdentity, PageHook, SecondPageHook {
   }
   // Instructions from the one at eip on; under exact count.
   u32 instructions_from(u32 at) const {
-    const auto found = std::lower_bound(starts.begin(), starts.end(), at - eip);
+    const auto found = std::lower_bound(starts.begin(), starts.end(), (at - eip) & kPageOffsetMask);
     return static_cast<u32>(starts.end() - found);
   }
   bool one_page() const { return pages[1] == kNoPage; }
+  // Whether it may be entered at eip, when its bytes are found there.
+  bool stands_at(u32 at) const { return relocatable || eip == at; }
 
  private:
   std::unique_ptr<Link[]> link_memory_;  // the code holds their addresses

@@ -75,6 +75,7 @@ void Verifier::end_run(bool halted) {
 
 void Verifier::enter(const TranslationBlock& block) {
   block_ = &block;
+  base_ = cpu_.state.eip();
   note_ = &notes_.of(block);
   enter_again();
 }
@@ -110,22 +111,22 @@ bool Verifier::follow_elements() {
 }
 
 std::string Verifier::follow_code(Stop stop) {
-  const auto first = note_->index_of(entered_at_);
+  const auto first = note_->index_of(noted(entered_at_));
   const auto last = stop == Stop::at_end ? std::optional<unsigned>(block_->instructions)
-                                         : note_->index_of(cpu_.state.eip());
+                                         : note_->index_of(noted(cpu_.state.eip()));
   if (!first || !last || *last < *first) return "the block was left where none of its instructions begins";
   unsigned at = *first;
   while (at < *last) {
     if (!step_replica())
       return fmt::format("no exception / an exception at instruction {} of the block", at + 1);
     ++at;
-    if (replica_->state().eip() != note_->eip + note_->offsets[at]) break;  // a branch out of the block
+    if (replica_->state().eip() != base_ + note_->offsets[at]) break;  // a branch out of the block
   }
   counters_.instructions += at - *first;
   rounds_left_ = note_->rounds - 1;
   VcpuState& mine = replica_->state();
   const bool in_repeat = stop != Stop::at_end && mine.eip() == cpu_.state.eip() &&
-                         mine.reg32(kEcx) > cpu_.state.reg32(kEcx) && note_->repeats(cpu_.state.eip());
+                         mine.reg32(kEcx) > cpu_.state.reg32(kEcx) && note_->repeats(noted(cpu_.state.eip()));
   if (in_repeat && !follow_elements()) return "no exception / an exception in a REP instruction";
   adopt_what_is_early(stop);
   return {};
@@ -144,7 +145,7 @@ void Verifier::adopt_what_is_early(Stop stop) {
 bool Verifier::follow_round(Stop stop) {
   if (rounds_left_ == 0) return false;
   --rounds_left_;
-  const u32 place = stop == Stop::at_end ? note_->eip : cpu_.state.eip();
+  const u32 place = stop == Stop::at_end ? base_ : cpu_.state.eip();
   if (replica_->state().eip() != place) return false;  // it has left the loop
   for (unsigned i = 0; i < block_->instructions; ++i)
     if (!step_replica()) return false;

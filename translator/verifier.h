@@ -113,6 +113,9 @@ class Verifier final : PhysicalMapListener {
   BlockNotes notes_;
   const TranslationBlock* block_ = nullptr;
   const BlockNote* note_ = nullptr;  // of block_
+  // EIP of the block's first instruction, which its note may have at another place.
+  u32 base_ = 0;
+  u32 noted(u32 eip) const { return eip - base_ + note_->eip; }
   u32 entered_at_ = 0;
   unsigned rounds_left_ = 0;
   bool fresh_ = false;  // the replica is as the CPU was when it was left
