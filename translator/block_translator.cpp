@@ -226,8 +226,10 @@ std::vector<BlockTranslator::Step> BlockTranslator::plan(const GuestBlock& guest
   bool shadowed = false;  // by STI
   for (const GuestInstruction& next : guest.instructions) {
     const u32 page_offset = (guest.linear & kPageOffsetMask) + (next.eip - guest.eip);
-    const bool soft = is_soft(guest.pages[0] + page_offset) || out_of_reach(next.insn, mode);
+    const Remedy remedy = failing_.remedy_of(guest.pages[0] + page_offset);
+    const bool soft = remedy == Remedy::lookups || out_of_reach(next.insn, mode);
     Treatment treatment = treatment_in(next, mode, soft);
+    if (remedy == Remedy::interpreter) treatment = interpreted(treatment);
     // STI's shadow reaches into the next block: VcpuState has to keep it.
     if (treatment == Treatment::set_if && &next == &guest.instructions.back())
       treatment = Treatment::interpret;

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <memory>
-#include <unordered_set>
 
 #include "cpu-model/interp/interpreter.h"
 #include "translator/emitter.h"
+#include "translator/failing_sites.h"
 #include "translator/guest_block.h"
 #include "translator/treatment.h"
 
@@ -33,13 +33,8 @@ class BlockTranslator {
 
   // Fills a block for guest code that isn't empty. Null if the cache has no room.
   std::unique_ptr<TranslationBlock> translate(const GuestBlock& guest, ModeKey mode);
-  // Sites whose accesses keep failing in windows are translated by lookups.
-  bool is_soft(Gpa instruction) const { return soft_sites_.contains(instruction); }
-  void make_soft(Gpa instruction) {
-    constexpr std::size_t kMostKept = 1u << 14;
-    if (soft_sites_.size() >= kMostKept) soft_sites_.clear();  // those that need it come again
-    soft_sites_.insert(instruction);
-  }
+  // Instructions whose translation keeps failing are translated otherwise.
+  FailingSites& failing() { return failing_; }
   const TranslationCounters& counters() const { return counters_; }
 
  private:
@@ -67,7 +62,7 @@ class BlockTranslator {
   const Interpreter& interpreter_;
   Listing& listing_;
   Counting counting_;
-  std::unordered_set<Gpa> soft_sites_;
+  FailingSites failing_;
   TranslationCounters counters_;
   std::vector<u8> buffer_;
 };

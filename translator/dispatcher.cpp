@@ -297,6 +297,7 @@ void Dispatcher::report(StatsSink& sink) const {
   sink.count("exits", "lookup miss: filled", counters_.access_fills);
   sink.count("exits", "lookup miss: interpreted", counters_.access_interpreted);
   sink.count("exits", "interpreted instruction", counters_.interpreted);
+  sink.count("exits", "lookup miss: fault", counters_.access_faults);
   sink.count("exits", "port access", counters_.ports);
   sink.count("exits", "interpreted mode", counters_.interpreted_modes);
   sink.count("exits", "unlinked branch", counters_.chain_exits);
@@ -306,7 +307,7 @@ void Dispatcher::report(StatsSink& sink) const {
   const ShadowWindow::Counters windows = windows_.window_counters();
   sink.count("windows", "host faults", counters_.window_faults);
   sink.count("windows", "faults that no fill mends", counters_.window_failures);
-  sink.count("windows", "retranslations to lookups", counters_.retranslations);
+  sink.count("bt", "retranslations of failing instructions", counters_.retranslations);
   sink.count("windows", "fills", windows.fills);
   sink.count("windows", "pages mapped", windows.pages_mapped);
   sink.count("windows", "switches", windows_.counters().switches);

@@ -74,11 +74,14 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   u32 cs_base() const { return static_cast<u32>(cpu_.state.segment(Seg::cs).base); }
   // Takes over how the guest's TSC follows from the host's.
   void follow_tsc();
-  // A window has no place for the page, or may not, or the guest has none (raised): after a few of these the
-  // instruction uses lookups.
-  void note_window_failure(const TranslationBlock& block, u32 guest_offset, Gva gva, bool raised);
-  // Blocks with instructions that have just become soft.
-  void retranslate_soft();
+  // The physical address of an instruction in a block, for FailingSites; none for one that straddles pages.
+  static Gpa site_in(const TranslationBlock& block, u32 guest_offset) {
+    return block.one_page() ? block.pages[0] + block.first_byte + guest_offset : kNoPage;
+  }
+  // An access that no Tlb entry allows: perhaps a device's.
+  void note_interpreted_access(const void* retry, Gva gva);
+  // Drops the blocks of instructions that have just been given a remedy.
+  void retranslate_failing();
   void report_fallbacks(StatsSink& sink) const;
   // Where code enters the block, whose first byte is at EIP.
   const u8* entry_at(const TranslationBlock& block) {
@@ -99,6 +102,7 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   u64 mapping_of(const TranslationBlock& block) const {
     return block.global ? global_mapping_ : local_mapping_;
   }
+  const u8* raise_at_access(const Fault& fault);
   // What a site's instruction, once executed, may go on with.
   struct Resumption {
     u64 epoch;
@@ -172,12 +176,6 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   AddressSpaceHeat heat_;
   ModeSwitch modes_;
   DescriptorMemo memo_;
-  struct WindowFailures {
-    unsigned count = 0;
-    Gva raised_at = 0;  // the page of the last fault of the guest
-  };
-  std::unordered_map<Gpa, WindowFailures> window_failures_;  // by instruction
-  std::vector<Gpa> becoming_soft_;
   std::unique_ptr<Verifier> verifier_;  // -d verify
   ExitReason exit_reason_ = ExitReason::requested;
 
@@ -194,7 +192,7 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
 
   struct Counters {
     u64 access_exits = 0, access_fills = 0, access_interpreted = 0, interpreted = 0, interpreted_modes = 0;
-    u64 ports = 0;
+    u64 ports = 0, access_faults = 0;
     u64 chain_exits = 0, jump_misses = 0, event_exits = 0, host_faults = 0, window_faults = 0,
         window_failures = 0, retranslations = 0;
   };

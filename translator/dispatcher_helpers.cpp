@@ -1,7 +1,10 @@
 // The dispatcher's ends of the runtime stubs, of flushes, and of faults in translated code.
 #include <algorithm>
 
+#include "base/bits.h"
+#include "cpu-model/exceptions.h"
 #include "cpu-model/memory_access.h"
+#include "cpu-model/paging.h"
 #include "translator/dispatcher.h"
 
 namespace ringshift::bt {
@@ -43,6 +46,7 @@ const u8* Dispatcher::on_access(BtContext* context, const void* retry, u32 gva, 
   ++d.counters_.access_exits;
   const u32 size = info & AccessInfo::kSizeMask;
   const bool straddles = (gva & kPageOffsetMask) + size > kPageSize;
+  const bool fpu = (info & AccessInfo::kFpu) != 0;
   // Two pages of one instruction may want the same Tlb entry: after a few fills in a row the interpreter
   // takes it, or it would never get past its lookups.
   const u32 eip = d.cpu_.state.eip();
@@ -57,13 +61,27 @@ const u8* Dispatcher::on_access(BtContext* context, const void* retry, u32 gva, 
       if (d.count_.on()) d.going_on_ = unexecuted_at_lookup(d, retry, gva);
       return static_cast<const u8*>(retry);
     }
+    if (!filled && !fpu) return d.raise_at_access(filled.error());
+    if (filled) d.note_interpreted_access(retry, gva);
   }
-  // A fault, MMIO, a straddle, a page with attributes: the interpreter does all of it, exactly.
+  // MMIO, a straddle, a page with attributes: the interpreter does all of it, exactly.
   ++d.counters_.access_interpreted;
   d.fills_in_row_ = 0;
   d.verify_code(Verifier::Stop::amid);
-  d.interpret_one((info & AccessInfo::kFpu) != 0, false);
+  d.retranslate_failing();
+  d.interpret_one(fpu, false);
   return d.dispatch();
+}
+
+// An instruction's first access that fails is its fault, and nothing of it is done yet. (Not so for x87 and
+// SSE: what pends there, and alignment, come before #PF.)
+const u8* Dispatcher::raise_at_access(const Fault& fault) {
+  ++counters_.access_faults;
+  fills_in_row_ = 0;
+  verify_code(Verifier::Stop::amid);
+  deliver_fault(cpu_, fault);
+  verify_step();
+  return dispatch();
 }
 
 const u8* Dispatcher::on_interpret(BtContext* context, const void* argument, u32, u32 info) {
@@ -71,7 +89,7 @@ const u8* Dispatcher::on_interpret(BtContext* context, const void* argument, u32
   ++d.counters_.interpreted;
   d.verify_code(argument == nullptr ? Verifier::Stop::at_fault : Verifier::Stop::amid);
   if (argument == nullptr) {
-    d.retranslate_soft();
+    d.retranslate_failing();
     d.interpret_one((info & AccessInfo::kFpu) != 0, false);
     return d.dispatch();
   }
@@ -252,29 +270,20 @@ void Dispatcher::on_write(Gpa gpa, u32 length) { blocks_.invalidate(gpa, length)
 
 // --- windows
 
-void Dispatcher::note_window_failure(const TranslationBlock& block, u32 guest_offset, Gva gva, bool raised) {
-  constexpr unsigned kPatience = 3;
-  constexpr std::size_t kMostCounted = 1u << 16;
-  if (!block.one_page()) return;
-  if (window_failures_.size() > kMostCounted) window_failures_.clear();
-  const Gpa instruction = block.pages[0] + block.first_byte + guest_offset;
-  WindowFailures& failures = window_failures_[instruction];
-  // A fault of the guest on ever new pages is its demand paging, and the site may be hot; on the same page
-  // again and again it is the guest's way of being told of something.
-  const Gva page = align_down(gva, kPageSize);
-  if (raised && std::exchange(failures.raised_at, page) != page) failures.count = 0;
-  if (++failures.count < kPatience) return;
-  window_failures_.erase(instruction);
-  becoming_soft_.push_back(instruction);
+void Dispatcher::note_interpreted_access(const void* retry, Gva gva) {
+  Gpa gpa = 0;
+  if (!peek(cpu_, gva, &gpa) || cpu_.phys.host(align_down(gpa, Gpa{kPageSize})) != nullptr) return;
+  const TranslationBlock* const block = blocks_.containing(static_cast<const u8*>(retry));
+  const u32 offset = (cpu_.state.eip() - block->eip) & kPageOffsetMask;
+  if (block->valid && block->one_page()) translator_.failing().note_mmio(site_in(*block, offset));
 }
 
-void Dispatcher::retranslate_soft() {
-  for (const Gpa instruction : becoming_soft_) {
+void Dispatcher::retranslate_failing() {
+  if (!translator_.failing().changed()) return;
+  for (const Gpa instruction : translator_.failing().take_changed()) {
     ++counters_.retranslations;
-    translator_.make_soft(instruction);
     blocks_.invalidate(instruction, 1);
   }
-  becoming_soft_.clear();
 }
 
 // --- faults of the host's CPU in translated code: divide errors, x87 and SSE exceptions, misaligned SSE
@@ -291,6 +300,7 @@ bool Dispatcher::handle_host_fault(int signal, siginfo_t& info, ucontext_t& cont
                        [](u32 at, const InstructionMark& mark) { return at < mark.host_offset; });
   if (after == block->marks.begin()) return false;
   const InstructionMark& mark = *std::prev(after);
+  const Gpa site = site_in(*block, mark.guest_offset);
   const auto* const address = static_cast<const u8*>(info.si_addr);
   const ShadowWindow* const window = windows_.current();
   const bool in_window = signal == SIGSEGV && info.si_code > 0 && info.si_code != SI_KERNEL &&
@@ -304,10 +314,16 @@ bool Dispatcher::handle_host_fault(int signal, siginfo_t& info, ucontext_t& cont
       const auto filled = windows_.fill(gva, kind);
       if (filled && *filled == FillResult::mapped) return true;
       if (filled) ++counters_.window_failures;
-      note_window_failure(*block, mark.guest_offset, gva, !filled);
+      if (site != kNoPage) {
+        if (filled)
+          translator_.failing().note_window_failure(site);
+        else
+          translator_.failing().note_page_fault(site, align_down(gva, kPageSize));
+      }
     }
   } else {
     ++counters_.host_faults;
+    if (site != kNoPage) translator_.failing().note_exception(site);
   }
   if (mark.flags_saved) {
     const auto saved = static_cast<u64>(registers[REG_R12]);

@@ -25,6 +25,11 @@ enum class SegmentRules : u8 { descriptors, real_address, v86 };
 // segment_allows (cpu-model/segmentation.h), sorted into what emitted code checks.
 inline SegmentShape shape_of(const SegmentRegister& segment, Seg which, SegmentRules rules) {
   const u32 attributes = segment.attributes;
+  // What nearly all are, first: writable data up to 4 GiB.
+  constexpr u32 kDecides = kSegUnusable | kSegPresent | kSegCode | kSegExpandDown | kSegWritable;
+  if ((attributes & kDecides) == (kSegPresent | kSegWritable) && segment.limit == 0xffffffff &&
+      rules == SegmentRules::descriptors && which != Seg::cs)
+    return segment.base == 0 ? SegmentShape::flat : SegmentShape::based;
   if (!segment.usable() || (attributes & kSegPresent) == 0) return SegmentShape::denied;
   const bool code = (attributes & kSegCode) != 0;
   const bool down = !code && (attributes & kSegExpandDown) != 0;
