@@ -1,13 +1,13 @@
-// The guest runtime: what a test guest needs to print, to catch exceptions, and to enter CPL 3.
+// The guest runtime: what a guest needs to print, to catch exceptions, and to enter CPL 3; and its checks.
 //
 // Flat segments: 08 code, 10 data, 1B and 23 the same for CPL 3; 28 the TSS; the rest of the GDT is the
 // guest's. All of the IDT leads here; vectors 80h and 3 may be raised from CPL 3.
 #pragma once
 
-using u8 = unsigned char;
-using u16 = unsigned short;
-using u32 = unsigned int;
-using u64 = unsigned long long;
+#include "runtime/checks.h"
+#include "runtime/console.h"
+#include "runtime/cpu.h"
+#include "runtime/types.h"
 
 constexpr u16 kKernelCode = 0x08, kKernelData = 0x10, kUserCode = 0x1b, kUserData = 0x23, kTssSelector = 0x28;
 constexpr unsigned kFreeDescriptor = 6;  // first index of the guest's own
@@ -49,13 +49,7 @@ u32 user_stack_top();
 using Handler = bool (*)(Frame& frame);
 void set_handler(Handler handler);
 
-void print(const char* text);
-void print_hex(u32 value);
-void check(bool good, const char* what);
-// Prints both values when they differ.
-void check_equal(u32 got, u32 wanted, const char* what);
-// vector, error code, and the faulting address; prints all when they differ.
-void check_caught(const Caught& caught, u32 vector, u32 error, const void* eip, const char* what);
+// Ends the guest: status 1 of isa-debug-exit (value 0) if no check failed, else 3.
 [[noreturn]] void finish();
 
 void memory_set(void* to, int value, u32 bytes);
@@ -73,44 +67,6 @@ extern u64 g_idt[256];
 u64 make_descriptor(u32 base, u32 limit_raw, u8 access, u8 flags);
 u64 make_gate(u16 selector, u32 offset, u8 access, u8 parameters = 0);
 void reload_gdt();
-
-inline void out8(u16 port, u8 value) { asm volatile("outb %0, %1" ::"a"(value), "Nd"(port)); }
-inline void out32(u16 port, u32 value) { asm volatile("outl %0, %1" ::"a"(value), "Nd"(port)); }
-inline u8 in8(u16 port) {
-  u8 value;
-  asm volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
-  return value;
-}
-#define RUNTIME_REGISTER(name)                          \
-  inline u32 read_##name() {                            \
-    u32 value;                                          \
-    asm volatile("movl %%" #name ", %0" : "=r"(value)); \
-    return value;                                       \
-  }                                                     \
-  inline void write_##name(u32 value) { asm volatile("movl %0, %%" #name ::"r"(value) : "memory"); }
-RUNTIME_REGISTER(cr0)
-RUNTIME_REGISTER(cr2)
-RUNTIME_REGISTER(cr3)
-RUNTIME_REGISTER(cr4)
-RUNTIME_REGISTER(dr0)
-RUNTIME_REGISTER(dr1)
-RUNTIME_REGISTER(dr6)
-RUNTIME_REGISTER(dr7)
-inline void write_msr(u32 index, u64 value) { asm volatile("wrmsr" ::"c"(index), "A"(value)); }
-inline u64 read_msr(u32 index) {
-  u64 value;
-  asm volatile("rdmsr" : "=A"(value) : "c"(index));
-  return value;
-}
-inline void flush_page(const void* address) { asm volatile("invlpg (%0)" ::"r"(address) : "memory"); }
-struct CpuidAnswer {
-  u32 eax, ebx, ecx, edx;
-};
-inline CpuidAnswer cpuid(u32 leaf) {
-  CpuidAnswer a;
-  asm volatile("cpuid" : "=a"(a.eax), "=b"(a.ebx), "=c"(a.ecx), "=d"(a.edx) : "a"(leaf), "c"(0));
-  return a;
-}
 
 // Every guest defines it.
 void guest_main();

@@ -1,9 +1,10 @@
 // Guest: PIC and PIT interrupts, HLT, the shadows of STI and MOV SS, and who may be interrupted where.
-#include "runtime/runtime.h"
+#include "runtime/pic.h"
 
 namespace {
 
-constexpr u8 kMaster = 0x20, kSlave = 0x28;  // vectors
+constexpr u8 kMaster = kPicVectors, kSlave = kPicVectors + 8;
+bool g_all_pended = true;
 volatile u32 g_ticks;
 volatile u32 g_where;  // EIP that the last tick interrupted
 volatile u32 g_spurious;
@@ -27,40 +28,10 @@ bool on_interrupt(Frame& frame) {
   return false;
 }
 
-void start_pics() {
-  out8(0x20, 0x11);
-  out8(0xa0, 0x11);
-  out8(0x21, kMaster);
-  out8(0xa1, kSlave);
-  out8(0x21, 4);
-  out8(0xa1, 2);
-  out8(0x21, 1);
-  out8(0xa1, 1);
-  out8(0x21, 0xff);
-  out8(0xa1, 0xff);
-}
-
-void program_timer(u8 mode, u16 count) {
-  out8(0x43, static_cast<u8>(0x30 | mode << 1));
-  out8(0x40, static_cast<u8>(count));
-  out8(0x40, static_cast<u8>(count >> 8));
-}
-
-// Waits, with interrupts off, until the master has IRQ 0 requested.
-bool wait_for_request() {
-  for (u32 i = 0; i < 100000000; ++i) {
-    out8(0x20, 0x0a);
-    if ((in8(0x20) & 1) != 0) return true;
-  }
-  return false;
-}
-// One request pends, IF is clear.
+// One request pends, IF is clear; false: it never came.
 void make_pending() {
-  out8(0x21, 0xff);
-  program_timer(0, 100);
-  out8(0x21, 0xfe);
   g_ticks = 0;
-  check(wait_for_request(), "IRQ 0 is requested");
+  g_all_pended = request_timer() && g_all_pended;
 }
 
 extern "C" char sti_at[], sti_shadowed[], sti_after[], ss_after[], popf_after[], iret_after[];
@@ -90,6 +61,7 @@ void test_shadows() {
                    : "eax", "memory");
   check_equal(g_ticks, 1, "delivered after STI; MOV SS");
   check(g_where <= reinterpret_cast<u32>(ss_after), "within the two shadows' reach");
+  check(g_all_pended, "the timer's requests pended");
 }
 
 void test_halt() {

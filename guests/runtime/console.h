@@ -1,0 +1,9 @@
+// The guest's console: the debug port E9h where the machine has one, else COM1 and the VGA text screen.
+#pragma once
+
+#include "runtime/types.h"
+
+void start_console();
+void print(const char* text);
+void print_hex(u32 value);
+void print_decimal(u32 value);
