@@ -1,7 +1,8 @@
-// Checks of a test guest: each prints one line, "ok NAME", "FAIL NAME -- got X, wanted Y" or "skip NAME -- reason".
+// Checks of a test guest: each prints one line, "ok NAME", "FAIL NAME -- got X, wanted Y" or "skip NAME --
+// reason".
 //
-// A name stands for one check: it is unique in its guest, and the same on every machine. tests/conformance/run reads
-// the lines.
+// A name stands for one check: it is unique in its guest, and the same on every machine.
+// tests/conformance/run reads the lines.
 #pragma once
 
 #include "runtime/types.h"

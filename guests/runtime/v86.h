@@ -1,4 +1,5 @@
-// Virtual-8086 mode for guests: a TSS with bitmaps, and code that runs at 0800:0000 until it raises an exception.
+// Virtual-8086 mode for guests: a TSS with bitmaps, and code that runs at 0800:0000 until it raises an
+// exception.
 #pragma once
 
 #include "runtime/runtime.h"
