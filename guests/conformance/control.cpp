@@ -14,16 +14,16 @@ SNIPPET(lgdt_register, "", ".byte 0x0f, 0x01, 0xd0", "");
 SNIPPET(read_unknown_msr, "movl $0x12345678, %ecx", "rdmsr", "");
 SNIPPET(write_unknown_msr, "movl $0x12345678, %ecx\n xorl %eax, %eax\n xorl %edx, %edx", "wrmsr", "");
 SNIPPET(lmsw_pe, "xorl %eax, %eax", "lmsw %ax", "");
-SNIPPET(mov_cs, "movl $8, %eax", ".byte 0x8e, 0xc8", "");       // MOV CS, AX
-SNIPPET(mov_seg6, "movl $8, %eax", ".byte 0x8e, 0xf0", "");     // MOV to segment register 6
-SNIPPET(lea_register, "", ".byte 0x8d, 0xc0", "");              // LEA EAX, EAX
-SNIPPET(les_register, "", ".byte 0xc4, 0xc0", "nop");           // LES EAX, EAX
-SNIPPET(group_ff7, "", ".byte 0xff, 0xf8", "");                 // FF /7
-SNIPPET(group_fe2, "", ".byte 0xfe, 0xd0", "");                 // FE /2
-SNIPPET(group_8f1, "", ".byte 0x8f, 0xc8", "");                 // 8F /1
+SNIPPET(mov_cs, "movl $8, %eax", ".byte 0x8e, 0xc8", "");    // MOV CS, AX
+SNIPPET(mov_seg6, "movl $8, %eax", ".byte 0x8e, 0xf0", "");  // MOV to segment register 6
+SNIPPET(lea_register, "", ".byte 0x8d, 0xc0", "");           // LEA EAX, EAX
+SNIPPET(les_register, "", ".byte 0xc4, 0xc0", "nop");        // LES EAX, EAX
+SNIPPET(group_ff7, "", ".byte 0xff, 0xf8", "");              // FF /7
+SNIPPET(group_fe2, "", ".byte 0xfe, 0xd0", "");              // FE /2
+SNIPPET(group_8f1, "", ".byte 0x8f, 0xc8", "");              // 8F /1
 SNIPPET(ud1, "", ".byte 0x0f, 0xb9, 0xc0", "");
 SNIPPET(opcode_0f_0a, "", ".byte 0x0f, 0x0a", "");
-SNIPPET(opcode_0f_ff, "", ".byte 0x0f, 0xff, 0xc0", "");        // UD0
+SNIPPET(opcode_0f_ff, "", ".byte 0x0f, 0xff, 0xc0", "");  // UD0
 
 // At CPL 3, each is #GP(0).
 SNIPPET(user_hlt, "", "hlt", "int $0x80");

@@ -49,7 +49,8 @@ void test_operands() {
   g_gdt[kSmall >> 3] = make_descriptor(page(0), 15, 0x93, 4);
   check_caught(run(limit_or_page, 16), 13, 0, limit_or_page_at, "#GP of the limit before #PF");
   check_page_fault(run(limit_or_page, 12), 0, limit_or_page_at, page(0) + 12, "#PF inside the limit");
-  check_page_fault(run(divide_memory, page(0)), 0, divide_memory_at, page(0), "#PF of the operand before #DE");
+  check_page_fault(run(divide_memory, page(0)), 0, divide_memory_at, page(0),
+                   "#PF of the operand before #DE");
   check_page_fault(run(bound_memory, page(0)), 0, bound_memory_at, page(0), "#PF of the operand before #BR");
   check_caught(run(lock_memory, page(0)), 6, 0, lock_memory_at, "#UD of LOCK before #PF");
   write_cr0((read_cr0() & ~4u) | 0xa);  // TS and MP
@@ -71,7 +72,8 @@ void test_privilege() {
   check_caught(run_user(user_in_string), 13, 0, user_in_string_at, "INS: #GP of the bitmap before #PF");
   check_caught(run_user(user_out_string), 13, 0, user_out_string_at, "OUTS: #GP of the bitmap before #PF");
   check_page_fault(run_user(user_in_string, 0x3002), 6, user_in_string_at, page(0), "INS with IOPL 3: #PF");
-  check_page_fault(run_user(user_out_string, 0x3002), 4, user_out_string_at, page(0), "OUTS with IOPL 3: #PF");
+  check_page_fault(run_user(user_out_string, 0x3002), 4, user_out_string_at, page(0),
+                   "OUTS with IOPL 3: #PF");
   check_caught(run_user(user_cr1), 6, 0, user_cr1_at, "MOV CR1 at CPL 3: #UD before #GP");
   set_page(0, kPresent | kWritable | kUser);
 }
@@ -110,7 +112,8 @@ void test_traps() {
 }
 
 void test_delivery_pairs() {
-  // One pair of each kind of table 6-5, by gates that are missing: the first exception's gate raises #GP or #NP.
+  // One pair of each kind of table 6-5, by gates that are missing: the first exception's gate raises #GP or
+  // #NP.
   const auto with = [](u32 gate_of_first, u64 gate, void (*code)(u32), u32 argument = 0) {
     const u64 saved = g_idt[gate_of_first];
     g_idt[gate_of_first] = gate;

@@ -1,4 +1,5 @@
-// Guest: the sensitive unprivileged instructions of Robin and Irvine (USENIX Security 2000, table 2) at CPL 3.
+// Guest: the sensitive unprivileged instructions of Robin and Irvine (USENIX Security 2000, table 2) at
+// CPL 3.
 //
 // They show or touch privileged state without a trap; an engine that runs user code must give each what the
 // manual says (SDM vol. 2, each instruction's page), not the monitor's own state.
@@ -24,7 +25,8 @@ SNIPPET(user_lsl, "movl $-1, %ecx\n movl g_sensitive_selector, %eax", "lsl %eax,
         "setz %dl\n int $0x80");
 SNIPPET(user_verr, "movl g_sensitive_selector, %eax", "verr %ax", "setz %dl\n int $0x80");
 SNIPPET(user_verw, "movl g_sensitive_selector, %eax", "verw %ax", "setz %dl\n int $0x80");
-SNIPPET(user_push_cs, "", "pushl %cs", "popl %eax\n pushl %ss\n popl %ecx\n pushl %ds\n popl %edx\n int $0x80");
+SNIPPET(user_push_cs, "", "pushl %cs",
+        "popl %eax\n pushl %ss\n popl %ecx\n pushl %ds\n popl %edx\n int $0x80");
 SNIPPET(user_mov_cs, "", "movl %cs, %eax", "movl %ss, %ecx\n movw %cs, g_sensitive\n int $0x80");
 SNIPPET(user_pop_ds, "pushl g_sensitive_selector", "popl %ds", "movl %ds, %eax\n int $0x80");
 SNIPPET(user_pop_ss, "pushl g_sensitive_selector", "popl %ss", "movl %ss, %eax\n int $0x80");
@@ -35,7 +37,8 @@ SNIPPET(user_call, "", "lcall *g_sensitive_pointer", "movl %cs, %eax\n int $0x80
 SNIPPET(user_jump, "", "ljmp *g_sensitive_pointer", "int $0x80");
 SNIPPET(user_int, "", "int $0x42", "int $0x80");
 SNIPPET(user_ret, "pushl g_sensitive_selector\n pushl $1f", "lret", "1: movl %cs, %eax\n int $0x80");
-SNIPPET(user_iret, "pushfl\n pushl g_sensitive_selector\n pushl $1f", "iretl", "1: movl %cs, %eax\n int $0x80");
+SNIPPET(user_iret, "pushfl\n pushl g_sensitive_selector\n pushl $1f", "iretl",
+        "1: movl %cs, %eax\n int $0x80");
 SNIPPET(user_iret_flags, "pushl $0x3202\n pushl %cs\n pushl $1f", "iretl",
         "1: pushfl\n popl %eax\n int $0x80");
 SNIPPET(landing, "movl %cs, %ecx", "lret", "");
@@ -99,7 +102,8 @@ void test_flags() {
   check_equal(run_user(user_popf, kIopl3 | kIf | 2).frame.eax & 0x3200, kIopl3,
               "POPF with IOPL 3 changes IF, not IOPL");
   check_equal(run_user(user_iret_flags, 2).frame.eax & 0x3200, 0, "IRET at CPL 3 keeps IF and IOPL");
-  check_equal(run_user(user_iret_flags, kIopl3 | 2).frame.eax & 0x3200, 0x3200, "IRET with IOPL 3 changes IF");
+  check_equal(run_user(user_iret_flags, kIopl3 | 2).frame.eax & 0x3200, 0x3200,
+              "IRET with IOPL 3 changes IF");
 }
 
 void test_inspection() {
@@ -136,10 +140,12 @@ void test_selectors() {
   check_equal(c.frame.eax, kUserCode, "MOV r32, CS clears the upper half");
   check_equal(c.frame.ecx, kUserData, "MOV r32, SS");
   check_equal(word(), kUserCode, "MOV m16, CS");
-  check_equal(with(kUserData & ~3, user_pop_ds).frame.eax & 0xffff, kUserData & ~3, "POP DS keeps the RPL given");
+  check_equal(with(kUserData & ~3, user_pop_ds).frame.eax & 0xffff, kUserData & ~3,
+              "POP DS keeps the RPL given");
   check_caught(with(kInnerData, user_pop_ds), 13, kInnerData, user_pop_ds_at, "POP DS of inner data");
   check_caught(with(kInnerData, user_pop_ss), 13, kInnerData, user_pop_ss_at, "POP SS of inner data");
-  check_caught(with(kUserData & ~3, user_pop_ss), 13, kUserData & ~3, user_pop_ss_at, "POP SS with another RPL");
+  check_caught(with(kUserData & ~3, user_pop_ss), 13, kUserData & ~3, user_pop_ss_at,
+               "POP SS with another RPL");
   check_caught(with(kUserData, user_pop_ss), 0x80, 0, nullptr, "POP SS of its own");
   check_caught(with(kInnerData, user_mov_es), 13, kInnerData, user_mov_es_at, "MOV ES of inner data");
   check_caught(with(kUserCode, user_mov_es), 0x80, 0, nullptr, "MOV ES of readable code");
