@@ -1,4 +1,5 @@
-// Guest: debug registers and single step: breakpoints on code, data and I/O, DR6, RF, TF (SDM vol. 3B 17.2, 17.3).
+// Guest: debug registers and single step: breakpoints on code, data and I/O, DR6, RF, TF (SDM vol.
+// 3B 17.2, 17.3).
 #include "runtime/runtime.h"
 
 namespace {
@@ -18,16 +19,21 @@ SNIPPET(copy_string, "movl 4(%esp), %edi\n movl $g_debug_source, %esi\n movl $8,
 SNIPPET(in_byte, "movl 4(%esp), %edx", "inb %dx, %al", "nop");
 SNIPPET(out_byte, "movl 4(%esp), %edx", "outb %al, %dx", "nop");
 SNIPPET(in_word, "movl 4(%esp), %edx", "inw %dx, %ax", "nop");
-SNIPPET(after_ss, "movl %ss, %eax", "movl %eax, %ss\n .globl after_ss_second\n after_ss_second: nop", "nop\n nop");
+SNIPPET(after_ss, "movl %ss, %eax", "movl %eax, %ss\n .globl after_ss_second\n after_ss_second: nop",
+        "nop\n nop");
 SNIPPET(resume, "pushfl\n orl $0x10000, (%esp)\n pushl %cs\n pushl $resume_at\n iretl", "nop", "nop");
-SNIPPET(resume_twice, "movl $2, %ecx\n pushfl\n orl $0x10000, (%esp)\n pushl %cs\n pushl $resume_twice_at\n iretl",
+SNIPPET(resume_twice,
+        "movl $2, %ecx\n pushfl\n orl $0x10000, (%esp)\n pushl %cs\n pushl $resume_twice_at\n iretl",
         "decl %ecx", "jnz resume_twice_at");
 SNIPPET(step_int, "pushfl\n orl $0x100, (%esp)\n popfl", "int $0x43", "nop");
 SNIPPET(step_iret, "pushfl\n orl $0x100, (%esp)\n pushl %cs\n pushl $step_iret_at\n iretl", "nop", "nop");
 SNIPPET(step_pushf, "pushfl\n orl $0x100, (%esp)\n popfl", "pushfl", "popl %eax\n movl %eax, g_debug_word");
-SNIPPET(step_branch, "pushfl\n orl $0x100, (%esp)\n popfl", "jmp 1f\n nop\n .globl step_branch_target\n"
-        "step_branch_target: 1: nop", "nop");
-SNIPPET(step_off, "pushfl\n orl $0x100, (%esp)\n pushfl\n popl %eax\n popfl", "pushl %eax\n popfl", "nop\n nop");
+SNIPPET(step_branch, "pushfl\n orl $0x100, (%esp)\n popfl",
+        "jmp 1f\n nop\n .globl step_branch_target\n"
+        "step_branch_target: 1: nop",
+        "nop");
+SNIPPET(step_off, "pushfl\n orl $0x100, (%esp)\n pushfl\n popl %eax\n popfl", "pushl %eax\n popfl",
+        "nop\n nop");
 SNIPPET(int3_here, "", "int3", "");
 SNIPPET(get_dr4, "", "movl %dr4, %eax", "");
 SNIPPET(get_dr5, "", "movl %dr5, %eax", "");
@@ -44,8 +50,8 @@ void write_dr(u32 n, u32 value) {
   if (n == 2) write_dr2(value);
   if (n == 3) write_dr3(value);
 }
-// Arms breakpoint n globally, runs, disarms. The others point elsewhere, because DR6 may name breakpoints that match
-// and aren't enabled (SDM vol. 3B 17.2.3).
+// Arms breakpoint n globally, runs, disarms. The others point elsewhere, because DR6 may name breakpoints
+// that match and aren't enabled (SDM vol. 3B 17.2.3).
 Caught watch(u32 n, u32 at, Type type, Length length, void (*code)(u32), u32 argument = 0) {
   for (u32 i = 0; i < 4; ++i) write_dr(i, i == n ? at : 0);
   write_dr6(0);
@@ -71,8 +77,8 @@ u32 area(u32 offset) { return address(g_debug_area) + offset; }
 
 void test_code() {
   for (u32 n = 0; n < 4; ++n) {
-    static const char* const names[] = {"code breakpoint by DR0", "code breakpoint by DR1", "code breakpoint by DR2",
-                                        "code breakpoint by DR3"};
+    static const char* const names[] = {"code breakpoint by DR0", "code breakpoint by DR1",
+                                        "code breakpoint by DR2", "code breakpoint by DR3"};
     const Caught c = watch(n, address(plain_at), kExecute, kOne, plain);
     check(c.any && c.vector == 1 && c.eip == address(plain_at) && (c.dr6 & 0xe00f) == 1u << n, names[n]);
   }
@@ -81,7 +87,8 @@ void test_code() {
   check_caught(run(plain), 1, 0, plain_at, "a local breakpoint");
   write_dr7(kDr7);
   check_none(run(plain), "a breakpoint that isn't enabled");
-  check_none(watch(0, address(store4_at) + 1, kExecute, kOne, store4, area(0)), "not on an instruction's second byte");
+  check_none(watch(0, address(store4_at) + 1, kExecute, kOne, store4, area(0)),
+             "not on an instruction's second byte");
   check_none(watch(0, address(resume_at), kExecute, kOne, resume), "IRET with RF passes the breakpoint once");
   Caught c = watch(0, address(resume_twice_at), kExecute, kOne, resume_twice);
   check_caught(c, 1, 0, resume_twice_at, "the second time it comes");
@@ -106,14 +113,18 @@ void test_data() {
   check_none(watch(0, area(3), kWrite, kOne, store4, area(4)), "1 byte before a store");
   check_caught(watch(0, area(2), kWrite, kTwo, store1, area(3)), 1, 0, store1_next, "2 bytes");
   check_none(watch(0, area(2), kWrite, kTwo, store1, area(4)), "past 2 bytes");
-  check_caught(watch(0, area(3), kWrite, kTwo, store1, area(2)), 1, 0, store1_next, "2 bytes are aligned down");
-  check_caught(watch(0, area(3), kWrite, kFour, store1, area(0)), 1, 0, store1_next, "4 bytes are aligned down");
+  check_caught(watch(0, area(3), kWrite, kTwo, store1, area(2)), 1, 0, store1_next,
+               "2 bytes are aligned down");
+  check_caught(watch(0, area(3), kWrite, kFour, store1, area(0)), 1, 0, store1_next,
+               "4 bytes are aligned down");
   check_none(watch(0, area(0), kWrite, kFour, load4, area(0)), "a load passes a write breakpoint");
   check_caught(watch(0, area(0), kReadWrite, kFour, load4, area(0)), 1, 0, load4_next, "a load, read-write");
-  check_caught(watch(0, area(0), kReadWrite, kFour, store4, area(0)), 1, 0, store4_next, "a store, read-write");
+  check_caught(watch(0, area(0), kReadWrite, kFour, store4, area(0)), 1, 0, store4_next,
+               "a store, read-write");
   check_caught(watch(0, area(0), kWrite, kFour, modify4, area(0)), 1, 0, modify4_next, "read-modify-write");
   check_caught(watch(0, area(12), kWrite, kFour, push4, area(16)), 1, 0, push4_next, "PUSH");
-  check_none(watch(0, address(store4_at), kReadWrite, kFour, store4, area(0)), "a fetch passes data breakpoints");
+  check_none(watch(0, address(store4_at), kReadWrite, kFour, store4, area(0)),
+             "a fetch passes data breakpoints");
   Caught c = watch(0, area(18), kWrite, kOne, copy_string, area(16));
   check_caught(c, 1, 0, copy_string_at, "REP MOVS: after the element");
   check_equal(c.frame.ecx, 5, "REP MOVS: five are left");
@@ -134,7 +145,8 @@ void test_ports() {
   check_caught(watch(0, 0x80, kPort, kOne, out_byte, 0x80), 1, 0, out_byte_next, "I/O breakpoint: OUT");
   check_caught(watch(1, 0x80, kPort, kOne, in_byte, 0x80), 1, 0, in_byte_next, "I/O breakpoint: IN");
   check_none(watch(0, 0x81, kPort, kOne, in_byte, 0x80), "I/O breakpoint: another port");
-  check_caught(watch(0, 0x81, kPort, kOne, in_word, 0x80), 1, 0, in_word_next, "I/O breakpoint: a word's second port");
+  check_caught(watch(0, 0x81, kPort, kOne, in_word, 0x80), 1, 0, in_word_next,
+               "I/O breakpoint: a word's second port");
   check_caught(watch(0, 0x80, kPort, kFour, in_byte, 0x83), 1, 0, in_byte_next, "I/O breakpoint: 4 ports");
   check_none(watch(0, 0x80, kPort, kFour, in_byte, 0x84), "I/O breakpoint: past 4 ports");
   check_caught(run(get_dr4), 6, 0, get_dr4_at, "#UD: DR4 with CR4.DE");
@@ -210,7 +222,8 @@ u32 step(void (*code)(u32), u32 limit) {
 
 void test_steps() {
   step(step_int, 2);
-  check_equal(g_steps[0], address(step_int_next) + 1, "INT n clears TF: the next trap is after IRET's target");
+  check_equal(g_steps[0], address(step_int_next) + 1,
+              "INT n clears TF: the next trap is after IRET's target");
   step(step_iret, 1);
   check_equal(g_steps[0], address(step_iret_next), "IRET that sets TF: a trap after the next instruction");
   check_equal(read_dr6() & 0x4000, 0x4000, "DR6.BS");

@@ -175,20 +175,27 @@ void test_narrow_gates() {
   });
   check_none(c, "286 call and interrupt gates");
   check_equal(g_inner_esp[0], g_outer_esp - 4, "a 286 call gate pushes two words");
-  check_equal(g_inner[0], (address(narrow_after_call) - start) | u32{kNarrowCode} << 16, "its return address");
+  check_equal(g_inner[0], (address(narrow_after_call) - start) | u32{kNarrowCode} << 16,
+              "its return address");
   check_equal(g_inner_esp[1], g_outer_esp - 6, "a 286 interrupt gate pushes three words");
-  check_equal(g_inner[1], (address(narrow_after_int) - start) | u32{kNarrowCode} << 16, "its return address, too");
+  check_equal(g_inner[1], (address(narrow_after_int) - start) | u32{kNarrowCode} << 16,
+              "its return address, too");
 }
 
 void test_interrupt_gates() {
   g_idt[0x42] = make_gate(kKernelCode, address(int_target), 0xee);
-  check_none(run([](u32) { asm volatile("sti\n int $0x42\n cli" ::: "eax", "memory"); }), "interrupt gate at CPL 0");
+  check_none(run([](u32) {
+               asm volatile("sti\n int $0x42\n cli" ::: "eax", "memory");
+             }),
+             "interrupt gate at CPL 0");
   check_equal(g_inner_flags & kIf, 0, "an interrupt gate clears IF");
   check_equal(g_inner[2] & kIf, kIf, "the saved flags have IF");
   g_idt[0x42] = make_gate(kKernelCode, address(int_target), 0xef);
   run([](u32) { asm volatile("sti\n int $0x42\n cli" ::: "eax", "memory"); });
   check_equal(g_inner_flags & kIf, kIf, "a trap gate leaves IF");
-  run([](u32) { asm volatile("pushl $0x4002\n popfl\n int $0x42\n pushl $2\n popfl" ::: "eax", "memory", "cc"); });
+  run([](u32) {
+    asm volatile("pushl $0x4002\n popfl\n int $0x42\n pushl $2\n popfl" ::: "eax", "memory", "cc");
+  });
   check_equal(g_inner_flags & kNt, 0, "a gate clears NT");
   check_equal(g_inner[2] & kNt, kNt, "the saved flags have NT");
   check_none(run(kernel_int), "INT n without a change of level");
@@ -221,9 +228,12 @@ void test_interrupt_gates() {
 namespace {
 
 // IRET with a frame of the caller's: EIP, CS, EFLAGS, ESP, SS.
-SNIPPET(do_iret, "movl %esp, g_frame_esp\n pushl g_frame+16\n pushl g_frame+12\n pushl g_frame+8\n pushl g_frame+4\n"
-        " pushl g_frame", "iretl", "");
-SNIPPET(do_lret, "movl %esp, g_frame_esp\n pushl g_frame+16\n pushl g_frame+12\n pushl g_frame+4\n pushl g_frame",
+SNIPPET(do_iret,
+        "movl %esp, g_frame_esp\n pushl g_frame+16\n pushl g_frame+12\n pushl g_frame+8\n pushl g_frame+4\n"
+        " pushl g_frame",
+        "iretl", "");
+SNIPPET(do_lret,
+        "movl %esp, g_frame_esp\n pushl g_frame+16\n pushl g_frame+12\n pushl g_frame+4\n pushl g_frame",
         "lret", "");
 SNIPPET(outer_landing, "", "int $0x80", "");
 
@@ -264,14 +274,14 @@ void test_returns_outward(void (*code)(u32), const char* at, const char* const (
 void test_returns() {
   test_returns_outward(do_iret, do_iret_at,
                        {"IRET to CPL 3", "IRET: its CS, SS and ESP", "IRET empties inner data segments",
-                        "IRET #GP(0): null CS", "IRET #GP: RPL below the code's DPL", "IRET #GP: DPL isn't RPL",
-                        "IRET #GP(0): null SS", "IRET #GP: SS with another RPL", "IRET #GP: SS of code",
-                        "IRET #SS: SS absent"});
-  test_returns_outward(do_lret, do_lret_at,
-                       {"RET to CPL 3", "RET: its CS, SS and ESP", "RET empties inner data segments",
-                        "RET #GP(0): null CS", "RET #GP: RPL below the code's DPL", "RET #GP: DPL isn't RPL",
-                        "RET #GP(0): null SS", "RET #GP: SS with another RPL", "RET #GP: SS of code",
-                        "RET #SS: SS absent"});
+                        "IRET #GP(0): null CS", "IRET #GP: RPL below the code's DPL",
+                        "IRET #GP: DPL isn't RPL", "IRET #GP(0): null SS", "IRET #GP: SS with another RPL",
+                        "IRET #GP: SS of code", "IRET #SS: SS absent"});
+  test_returns_outward(
+      do_lret, do_lret_at,
+      {"RET to CPL 3", "RET: its CS, SS and ESP", "RET empties inner data segments", "RET #GP(0): null CS",
+       "RET #GP: RPL below the code's DPL", "RET #GP: DPL isn't RPL", "RET #GP(0): null SS",
+       "RET #GP: SS with another RPL", "RET #GP: SS of code", "RET #SS: SS absent"});
   slot(kUserOnly) = make_descriptor(0, 0xff, 0xfb, 4);
   set_frame(0x100, kUserOnly | 3, 2, user_stack_top(), kUserData);
   check_caught(run(do_iret), 13, 0, do_iret_at, "IRET #GP(0): EIP past the limit");

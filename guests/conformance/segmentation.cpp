@@ -1,9 +1,9 @@
-// Guest: segment limits and types, conforming code, call gates, LDT, LAR and LSL, hardware task switches.
+// Guest: segment limits and types, conforming code, call gates, LDT, LAR and LSL.
 #include "runtime/runtime.h"
 
 namespace {
 
-constexpr u16 kA = 0x30, kB = 0x38, kC = 0x40, kD = 0x48;  // free descriptors
+constexpr u16 kA = 0x30, kB = 0x38, kC = 0x40;  // free descriptors
 alignas(16) u8 g_data[8192];
 u32 base() { return reinterpret_cast<u32>(g_data); }
 u64& slot(u16 selector) { return g_gdt[selector >> 3]; }
@@ -198,112 +198,6 @@ void test_ldt() {
   asm volatile("lldt %w0" ::"r"(0));
 }
 
-Tss g_other;
-alignas(16) u8 g_other_stack[4096];
-
-extern "C" void other_task();
-asm(R"(
-        .pushsection .text
-other_task:
-1:      addl    $1, g_task_runs_
-        pushfl
-        popl    g_task_flags_
-        movl    %cr0, %eax
-        movl    %eax, g_task_cr0_
-        strw    g_task_tr_
-        iretl
-        jmp     1b
-        .popsection
-)");
-
-}  // namespace
-
-extern "C" {
-u32 g_task_runs_, g_task_flags_, g_task_cr0_;
-u16 g_task_tr_;
-}
-
-namespace {
-
-u8 type_of(u16 selector) { return static_cast<u8>(slot(selector) >> 40) & 0x1f; }
-
-void test_tasks() {
-  memory_set(&g_other, 0, sizeof g_other);
-  g_other.eip = reinterpret_cast<u32>(other_task);
-  g_other.eflags = 2;
-  g_other.esp = reinterpret_cast<u32>(g_other_stack + sizeof g_other_stack);
-  g_other.cs = kKernelCode;
-  g_other.es = g_other.ss = g_other.ds = g_other.fs = g_other.gs = kKernelData;
-  g_other.io_map = sizeof g_other;
-  slot(kD) = make_descriptor(reinterpret_cast<u32>(&g_other), sizeof g_other - 1, 0x89, 0);
-  u32 magic = 0x600d;
-  asm volatile("lcall $0x48, $0" : "+b"(magic)::"memory", "cc");
-  check_equal(g_task_runs_, 1, "CALL to a TSS switches");
-  check_equal(magic, 0x600d, "registers come back");
-  check((g_task_flags_ & 0x4000) != 0, "NT in the new task");
-  check((g_task_cr0_ & 8) != 0, "CR0.TS is set");
-  check_equal(g_task_tr_, kD, "TR");
-  check_equal(g_other.link, kTssSelector, "back link");
-  check_equal(type_of(kD), 9, "not busy after IRET");
-  check_equal(type_of(kTssSelector), 11, "the old task stays busy");
-  asm volatile("clts");
-  asm volatile("lcall $0x48, $0" ::: "memory", "cc");
-  check_equal(g_task_runs_, 2, "again: the task goes on where it was");
-  // A task gate in the IDT.
-  g_idt[0x41] = make_gate(kD, 0, 0x85);
-  asm volatile("int $0x41" ::: "memory", "cc");
-  check_equal(g_task_runs_, 3, "a task gate in the IDT");
-  slot(kC) = make_gate(kD, 0, 0x85);
-  asm volatile("lcall $0x40, $0" ::: "memory", "cc");
-  check_equal(g_task_runs_, 4, "a task gate in the GDT");
-  slot(kD) = make_descriptor(reinterpret_cast<u32>(&g_other), sizeof g_other - 1, 0x8b, 0);
-  Caught c = run([](u32) { asm volatile("lcall $0x48, $0" ::: "memory", "cc"); });
-  check(c.any && c.vector == 13 && c.error == kD, "#GP: a busy TSS");
-  slot(kD) = make_descriptor(reinterpret_cast<u32>(&g_other), 0x66, 0x89, 0);
-  c = run([](u32) { asm volatile("lcall $0x48, $0" ::: "memory", "cc"); });
-  check(c.any && c.vector == 10 && c.error == kD, "#TS: too small a TSS");
-  asm volatile("clts");
-}
-
-// #DF through a task gate, as Linux has it.
-extern "C" void double_fault_task();
-asm(R"(
-        .pushsection .text
-double_fault_task:
-        popl    g_df_error_
-        addl    $1, g_df_runs_
-        movl    $after_double_fault, g_tss+32   # the interrupted task's EIP
-        iretl
-        .popsection
-)");
-
-}  // namespace
-
-extern "C" {
-u32 g_df_error_ = 1, g_df_runs_;
-}
-
-namespace {
-
-void test_double_fault_task() {
-  g_other.eip = reinterpret_cast<u32>(double_fault_task);
-  g_other.eflags = 2;
-  g_other.esp = reinterpret_cast<u32>(g_other_stack + sizeof g_other_stack);
-  slot(kD) = make_descriptor(reinterpret_cast<u32>(&g_other), sizeof g_other - 1, 0x89, 0);
-  const u64 df = g_idt[8], np = g_idt[11];
-  g_idt[8] = make_gate(kD, 0, 0x85);
-  g_idt[11] = 0;
-  slot(kA) = make_descriptor(0, 0xff, 0x13, 4);
-  // #NP, then #GP for its empty gate: #DF. Its task moves the interrupted one on.
-  asm volatile("movl %0, %%fs\n .globl after_double_fault\n after_double_fault:" ::"r"(u32{kA})
-               : "memory", "cc");
-  g_idt[8] = df;
-  g_idt[11] = np;
-  check_equal(g_df_runs_, 1, "#DF through a task gate");
-  check_equal(g_df_error_, 0, "its error code is on the new stack");
-  asm volatile("clts");
-}
-
 }  // namespace
 
 void guest_main() {
@@ -312,6 +206,4 @@ void guest_main() {
   test_call_gate();
   test_inspection();
   test_ldt();
-  test_tasks();
-  test_double_fault_task();
 }
