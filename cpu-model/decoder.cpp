@@ -59,9 +59,8 @@ constexpr IsaFeature kIsaFeatures[] = {
 ZydisDecoder make_zydis(CodeMode mode) {
   ZydisDecoder decoder;
   switch (mode) {
+    // Not Zydis' real mode, which lacks SYSENTER: in real mode that is #GP, and in v8086 mode it works.
     case CodeMode::real16:
-      ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_REAL_16, ZYDIS_STACK_WIDTH_16);
-      break;
     case CodeMode::protected16:
       ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_16);
       break;
@@ -279,6 +278,10 @@ DecodeStatus Decoder::decode(std::span<const u8> bytes, CodeMode mode, Instructi
   if (status == ZYDIS_STATUS_NO_MORE_DATA && size == 15) return DecodeStatus::too_long;
   if (!ZYAN_SUCCESS(status)) return status_of(status);
   if (instruction.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY || !isa_[instruction.meta.isa_set])
+    return DecodeStatus::undefined;
+  // ARPL, LAR, LSL, LLDT, LTR, SLDT, STR, VERR, VERW (SDM vol. 3B 21.3).
+  const bool real_segments = mode == CodeMode::real16 || mode == CodeMode::real32;
+  if (real_segments && instruction.meta.isa_set == ZYDIS_ISA_SET_I286PROTECTED)
     return DecodeStatus::undefined;
   ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
   if (!ZYAN_SUCCESS(

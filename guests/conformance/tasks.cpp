@@ -1,4 +1,5 @@
-// Guest: hardware task switches by CALL, JMP, INT, IRET and exceptions: nesting, busy flags, errors (SDM vol. 3A 7).
+// Guest: hardware task switches by CALL, JMP, INT, IRET and exceptions: nesting, busy flags, errors (SDM vol.
+// 3A 7).
 #include "runtime/paging.h"
 
 namespace {
@@ -16,7 +17,8 @@ void set_type(u16 selector, u8 type) {
   slot(selector) = (slot(selector) & ~(0x1full << 40)) | static_cast<u64>(type) << 40;
 }
 
-extern "C" char returning_task[], jumping_task[], error_task[], fault_task[], nesting_task[], user_task[], plain_task[];
+extern "C" char returning_task[], jumping_task[], error_task[], fault_task[], nesting_task[], user_task[],
+    plain_task[];
 asm(R"(
         .pushsection .text
 returning_task:                         # notes what it finds, and goes back by IRET
@@ -161,8 +163,10 @@ void test_errors() {
   slot(kTask) = make_descriptor(address(&g_other), 0x67, 0x89, 0);
   check_none(run(call_task), "a TSS of just 104 bytes");
   check_caught(run_user(user_call_task), 13, kTask, user_call_task_at, "#GP: a TSS of DPL 0 from CPL 3");
-  check_caught(run_user(user_call_gate), 13, kGate, user_call_gate_at, "#GP: a task gate of DPL 0 from CPL 3");
-  check_caught(run_user(user_int), 13, 0x41 * 8 + 2, user_int_at, "#GP: INT by a task gate of DPL 0 from CPL 3");
+  check_caught(run_user(user_call_gate), 13, kGate, user_call_gate_at,
+               "#GP: a task gate of DPL 0 from CPL 3");
+  check_caught(run_user(user_int), 13, 0x41 * 8 + 2, user_int_at,
+               "#GP: INT by a task gate of DPL 0 from CPL 3");
   slot(kGate) = make_gate(kTask, 0, 0xe5);
   check_caught(run_user(user_call_gate), 0x80, 0, nullptr, "a task gate of DPL 3 from CPL 3");
   asm volatile("clts");
@@ -181,8 +185,9 @@ void test_errors() {
   check_caught(run(nested_iret), 10, 0, nested_iret_at, "#TS: IRET to null");
 }
 
-// Switches by JMP to a task with one bad field. The fault belongs to the new task: its link and EIP say so. The handler
-// is a task, because the segments of the new one may not be usable (SDM vol. 3A 6.15, interrupt 10).
+// Switches by JMP to a task with one bad field. The fault belongs to the new task: its link and EIP say so.
+// The handler is a task, because the segments of the new one may not be usable (SDM vol. 3A 6.15, interrupt
+// 10).
 void check_bad(u32 Tss::*field, u32 value, u32 vector, u32 error, const char* name) {
   prepare(plain_task);
   g_other.*field = value;
