@@ -1,4 +1,5 @@
-// Guest: LOCK, CMPXCHG, CMPXCHG8B, XADD, XCHG and bit strings (SDM vol. 2; LOCK's list of instructions; vol. 3A 9.1).
+// Guest: LOCK, CMPXCHG, CMPXCHG8B, XADD, XCHG and bit strings (SDM vol. 2; LOCK's list of instructions; vol.
+// 3A 9.1).
 #include "runtime/paging.h"
 
 namespace {
@@ -11,22 +12,28 @@ void set_page(u32 i, u32 flags) {
 }
 
 // Argument: address; EDX:EAX is compared, ECX:EBX stored.
-SNIPPET(exchange8, "pushl %ebx\n pushl %esi\n movl 12(%esp), %esi\n movl $0x11111111, %eax\n movl $0x22222222, %edx\n"
-        "movl $0x33333333, %ebx\n movl $0x44444444, %ecx\n .globl exchange8_do\n exchange8_do:", "cmpxchg8b (%esi)",
+SNIPPET(exchange8,
+        "pushl %ebx\n pushl %esi\n movl 12(%esp), %esi\n movl $0x11111111, %eax\n movl $0x22222222, %edx\n"
+        "movl $0x33333333, %ebx\n movl $0x44444444, %ecx\n .globl exchange8_do\n exchange8_do:",
+        "cmpxchg8b (%esi)",
         "setz g_atomic_zf\n movl %eax, g_atomic_eax\n movl %edx, g_atomic_edx\n popl %esi\n popl %ebx");
-SNIPPET(locked8, "pushl %ebx\n pushl %esi\n movl 12(%esp), %esi\n xorl %eax, %eax\n xorl %edx, %edx\n"
-        "movl $5, %ebx\n movl $6, %ecx", "lock cmpxchg8b (%esi)",
+SNIPPET(locked8,
+        "pushl %ebx\n pushl %esi\n movl 12(%esp), %esi\n xorl %eax, %eax\n xorl %edx, %edx\n"
+        "movl $5, %ebx\n movl $6, %ecx",
+        "lock cmpxchg8b (%esi)",
         "setz g_atomic_zf\n movl %eax, g_atomic_eax\n movl %edx, g_atomic_edx\n popl %esi\n popl %ebx");
 SNIPPET(exchange8_register, "", ".byte 0x0f, 0xc7, 0xc8", "");
 SNIPPET(exchange4, "movl 4(%esp), %edx\n movl $1, %eax\n movl $2, %ecx", "cmpxchgl %ecx, (%edx)",
         "setz g_atomic_zf\n movl %eax, g_atomic_eax");
 SNIPPET(exchange1, "movl 4(%esp), %edx\n movl $0x101, %eax\n movl $0x202, %ecx", "cmpxchgb %cl, (%edx)",
         "setz g_atomic_zf\n movl %eax, g_atomic_eax");
-SNIPPET(locked_xadd, "movl 4(%esp), %edx\n movl $5, %eax", "lock xaddl %eax, (%edx)", "movl %eax, g_atomic_eax");
+SNIPPET(locked_xadd, "movl 4(%esp), %edx\n movl $5, %eax", "lock xaddl %eax, (%edx)",
+        "movl %eax, g_atomic_eax");
 SNIPPET(swap, "movl 4(%esp), %edx\n movl $9, %eax", "xchgl %eax, (%edx)", "movl %eax, g_atomic_eax");
 
 // What LOCK may stand before, with a memory destination: [EDX].
-#define LOCKED(name, insn) SNIPPET(name, "movl 4(%esp), %edx\n xorl %eax, %eax\n xorl %ecx, %ecx", "lock\n" insn, "")
+#define LOCKED(name, insn) \
+  SNIPPET(name, "movl 4(%esp), %edx\n xorl %eax, %eax\n xorl %ecx, %ecx", "lock\n" insn, "")
 LOCKED(lock_add, "addl %eax, (%edx)");
 LOCKED(lock_adc, "adcl %eax, (%edx)");
 LOCKED(lock_and, "andl $-1, (%edx)");
@@ -46,26 +53,26 @@ LOCKED(lock_xchg, "xchgl %eax, (%edx)");
 LOCKED(lock_xor, "xorl $0, (%edx)");
 #undef LOCKED
 // And may not; should the CPU do them nonetheless, the stack is as before.
-#define BAD(name, bytes)                                                                                   \
-  SNIPPET(name, "movl 4(%esp), %edx\n movl %edx, %esi\n movl %edx, %edi\n movl %esp, %ebp", ".byte 0xf0, " bytes, \
-          "movl %ebp, %esp")
-BAD(bad_mov, "0x89, 0x02");             // MOV [EDX], EAX
-BAD(bad_cmp, "0x39, 0x02");             // CMP [EDX], EAX
-BAD(bad_test, "0x85, 0x02");            // TEST [EDX], EAX
-BAD(bad_bt, "0x0f, 0xa3, 0x02");        // BT [EDX], EAX
-BAD(bad_add_reg, "0x01, 0xd0");         // ADD EAX, EDX
-BAD(bad_add_load, "0x03, 0x02");        // ADD EAX, [EDX]
-BAD(bad_inc_reg, "0xff, 0xc0");         // INC EAX
-BAD(bad_inc_short, "0x40");             // INC EAX, one byte
-BAD(bad_xchg_reg, "0x87, 0xc8");        // XCHG EAX, ECX
-BAD(bad_xchg_short, "0x91");            // XCHG EAX, ECX, one byte
-BAD(bad_shl, "0xd1, 0x22");             // SHL [EDX], 1
-BAD(bad_push, "0x50");                  // PUSH EAX
-BAD(bad_movs, "0xa5");                  // MOVSD
-BAD(bad_mul, "0xf7, 0x22");             // MUL [EDX]
-BAD(bad_jump, "0xeb, 0x00");            // JMP
-BAD(bad_cpuid, "0x0f, 0xa2");           // CPUID
-BAD(bad_imm_cmp, "0x83, 0x3a, 0x00");   // CMP [EDX], 0
+#define BAD(name, bytes)                                                                    \
+  SNIPPET(name, "movl 4(%esp), %edx\n movl %edx, %esi\n movl %edx, %edi\n movl %esp, %ebp", \
+          ".byte 0xf0, " bytes, "movl %ebp, %esp")
+BAD(bad_mov, "0x89, 0x02");                 // MOV [EDX], EAX
+BAD(bad_cmp, "0x39, 0x02");                 // CMP [EDX], EAX
+BAD(bad_test, "0x85, 0x02");                // TEST [EDX], EAX
+BAD(bad_bt, "0x0f, 0xa3, 0x02");            // BT [EDX], EAX
+BAD(bad_add_reg, "0x01, 0xd0");             // ADD EAX, EDX
+BAD(bad_add_load, "0x03, 0x02");            // ADD EAX, [EDX]
+BAD(bad_inc_reg, "0xff, 0xc0");             // INC EAX
+BAD(bad_inc_short, "0x40");                 // INC EAX, one byte
+BAD(bad_xchg_reg, "0x87, 0xc8");            // XCHG EAX, ECX
+BAD(bad_xchg_short, "0x91");                // XCHG EAX, ECX, one byte
+BAD(bad_shl, "0xd1, 0x22");                 // SHL [EDX], 1
+BAD(bad_push, "0x50");                      // PUSH EAX
+BAD(bad_movs, "0xa5");                      // MOVSD
+BAD(bad_mul, "0xf7, 0x22");                 // MUL [EDX]
+BAD(bad_jump, "0xeb, 0x00");                // JMP
+BAD(bad_cpuid, "0x0f, 0xa2");               // CPUID
+BAD(bad_imm_cmp, "0x83, 0x3a, 0x00");       // CMP [EDX], 0
 BAD(bad_bt_imm, "0x0f, 0xba, 0x22, 0x00");  // BT [EDX], 0
 #undef BAD
 
@@ -128,7 +135,8 @@ void test_exchange8() {
   g_atomic[0] = 0x11111111;
   g_atomic[1] = 0x22222222;
   check_none(run(exchange8, at), "CMPXCHG8B");
-  check(g_atomic_zf == 1 && g_atomic[0] == 0x33333333 && g_atomic[1] == 0x44444444, "CMPXCHG8B: equal, stored");
+  check(g_atomic_zf == 1 && g_atomic[0] == 0x33333333 && g_atomic[1] == 0x44444444,
+        "CMPXCHG8B: equal, stored");
   run(exchange8, at);
   check(g_atomic_zf == 0 && g_atomic_eax == 0x33333333 && g_atomic_edx == 0x44444444,
         "CMPXCHG8B: not equal, loaded");
@@ -163,8 +171,10 @@ void test_pages() {
   write_cr0(read_cr0() & ~0x10000u);
   set_page(0, kPresent | kWritable | kUser);
   set_page(1, 0);
-  check_page_fault(run(exchange8, page(1) - 4), 2, exchange8_do, page(1), "CMPXCHG8B on two pages, one absent");
-  check_page_fault(run(locked_xadd, page(1) - 2), 2, locked_xadd_at, page(1), "LOCK XADD on two pages, one absent");
+  check_page_fault(run(exchange8, page(1) - 4), 2, exchange8_do, page(1),
+                   "CMPXCHG8B on two pages, one absent");
+  check_page_fault(run(locked_xadd, page(1) - 2), 2, locked_xadd_at, page(1),
+                   "LOCK XADD on two pages, one absent");
   set_page(1, kPresent | kWritable | kUser);
   volatile u32* split = reinterpret_cast<volatile u32*>(page(1) - 2);
   *split = 0x10000;

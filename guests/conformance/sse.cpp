@@ -18,21 +18,22 @@ u32 g_sse_csr;
 namespace {
 
 // a op b of scalars under an MXCSR; returns MXCSR's flags.
-#define SCALAR(op)                                                                                          \
-  [](u32 a, u32 b, u32 csr) {                                                                               \
-    g_sse_a[0] = a;                                                                                         \
-    g_sse_b[0] = b;                                                                                         \
-    g_sse_csr = csr;                                                                                        \
-    asm volatile("ldmxcsr g_sse_csr\n movss g_sse_a, %%xmm0\n " op                                          \
-                 " g_sse_b, %%xmm0\n movss %%xmm0, g_sse_result\n stmxcsr g_sse_csr" ::: "memory");         \
-    const u32 flags = g_sse_csr & 0x3f;                                                                     \
-    g_sse_csr = kMasked;                                                                                    \
-    asm volatile("ldmxcsr g_sse_csr");                                                                      \
-    return flags;                                                                                           \
+#define SCALAR(op)                                                                      \
+  [](u32 a, u32 b, u32 csr) {                                                           \
+    g_sse_a[0] = a;                                                                     \
+    g_sse_b[0] = b;                                                                     \
+    g_sse_csr = csr;                                                                    \
+    asm volatile("ldmxcsr g_sse_csr\n movss g_sse_a, %%xmm0\n " op                      \
+                 " g_sse_b, %%xmm0\n movss %%xmm0, g_sse_result\n stmxcsr g_sse_csr" :: \
+                     : "memory");                                                       \
+    const u32 flags = g_sse_csr & 0x3f;                                                 \
+    g_sse_csr = kMasked;                                                                \
+    asm volatile("ldmxcsr g_sse_csr");                                                  \
+    return flags;                                                                       \
   }
 
-constexpr u32 kOne = 0x3f800000, kThree = 0x40400000, kTiny = 0x00800000, kDenormal = 0x00000001, kMax = 0x7f7fffff,
-              kSignalling = 0x7f800001, kQuiet = 0x7fc00001;
+constexpr u32 kOne = 0x3f800000, kThree = 0x40400000, kTiny = 0x00800000, kDenormal = 0x00000001,
+              kMax = 0x7f7fffff, kSignalling = 0x7f800001, kQuiet = 0x7fc00001;
 
 void test_flags() {
   const auto div = SCALAR("divss");
@@ -71,8 +72,10 @@ void test_flags() {
   check_equal(g_sse_result[0], 0, "DAZ: the operand is zero");
 }
 
-SNIPPET(divide_by_zero, "movl 4(%esp), %eax\n movl %eax, g_sse_csr\n ldmxcsr g_sse_csr\n xorps %xmm1, %xmm1\n"
-        " movss g_sse_a, %xmm0", "divss %xmm1, %xmm0", "");
+SNIPPET(divide_by_zero,
+        "movl 4(%esp), %eax\n movl %eax, g_sse_csr\n ldmxcsr g_sse_csr\n xorps %xmm1, %xmm1\n"
+        " movss g_sse_a, %xmm0",
+        "divss %xmm1, %xmm0", "");
 SNIPPET(flag_then_unmask, "movl $0x1d84, g_sse_csr", "ldmxcsr g_sse_csr", "addss %xmm2, %xmm2");
 SNIPPET(bad_csr, "movl 4(%esp), %eax\n movl %eax, g_sse_csr", "ldmxcsr g_sse_csr", "");
 SNIPPET(movaps_at, "movl 4(%esp), %ebx", "movaps (%ebx), %xmm0", "");
@@ -182,7 +185,8 @@ void test_image() {
   check_equal(image32(160 + 5 * 16 + 12), 0x44444444, "FXSAVE: XMM5's last word");
   check_equal(image32(288), 0xa5a5a5a5, "FXSAVE leaves the place of XMM8");
   check_equal(image32(512), 0xa5a5a5a5, "FXSAVE ends after 512 bytes");
-  asm volatile("fninit\n xorps %%xmm5, %%xmm5\n fxrstor g_sse_image\n movaps %%xmm5, g_sse_result" ::: "memory");
+  asm volatile("fninit\n xorps %%xmm5, %%xmm5\n fxrstor g_sse_image\n movaps %%xmm5, g_sse_result" ::
+                   : "memory");
   check(g_sse_result[0] == 0x11111111 && g_sse_result[3] == 0x44444444, "FXRSTOR: XMM5");
   u16 status;
   asm volatile("fnstsw %0" : "=m"(status));
@@ -196,15 +200,13 @@ void test_image() {
 }  // namespace
 
 void guest_main() {
-  const Requirement sse(has_feature(kFeatureSse) && has_feature(kFeatureFxsr), "no SSE");
-  if (!skipping()) {
-    write_cr0((read_cr0() & ~(kEm | kTs)) | kMp | kNe);
-    write_cr4(read_cr4() | kOsFxsr | kOsXmmExcpt);
-    asm volatile("fninit");
-    test_flags();
-    test_traps();
-    test_alignment();
-    test_availability();
-    test_image();
-  }
+  if (!has_feature(kFeatureSse) || !has_feature(kFeatureFxsr)) skip_guest("no SSE");
+  write_cr0((read_cr0() & ~(kEm | kTs)) | kMp | kNe);
+  write_cr4(read_cr4() | kOsFxsr | kOsXmmExcpt);
+  asm volatile("fninit");
+  test_flags();
+  test_traps();
+  test_alignment();
+  test_availability();
+  test_image();
 }

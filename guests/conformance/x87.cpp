@@ -1,10 +1,21 @@
-// Guest: x87 and MMX: exceptions, FSW, FCW, FTW, environment images, MMX aliasing, CR0.NE (SDM vol. 1 8, 9; 3A 12.2).
+// Guest: x87 and MMX: exceptions, FSW, FCW, FTW, environment images, MMX aliasing, CR0.NE (SDM vol. 1 8, 9;
+// 3A 12.2).
 #include "runtime/pic.h"
 
 namespace {
 
-enum Status : u32 { kIe = 1, kDe = 2, kZe = 4, kOe = 8, kUe = 0x10, kPe = 0x20, kSf = 0x40, kEs = 0x80, kC1 = 0x200,
-                    kBusy = 0x8000 };
+enum Status : u32 {
+  kIe = 1,
+  kDe = 2,
+  kZe = 4,
+  kOe = 8,
+  kUe = 0x10,
+  kPe = 0x20,
+  kSf = 0x40,
+  kEs = 0x80,
+  kC1 = 0x200,
+  kBusy = 0x8000
+};
 constexpr u32 kMp = 2, kEm = 4, kTs = 8, kNe = 0x20;
 
 }  // namespace
@@ -20,11 +31,12 @@ u32 g_x87_parts[4];
 namespace {
 
 // Runs FNINIT, then code; returns FSW.
-#define X87(code)                                                                                             \
-  ([] {                                                                                                       \
-    u32 status;                                                                                               \
-    asm volatile("fninit\n" code "\n fnstsw %%ax\n movzwl %%ax, %0\n fninit" : "=r"(status)::"eax", "memory"); \
-    return status;                                                                                            \
+#define X87(code)                                                            \
+  ([] {                                                                      \
+    u32 status;                                                              \
+    asm volatile("fninit\n" code "\n fnstsw %%ax\n movzwl %%ax, %0\n fninit" \
+                 : "=r"(status)::"eax", "memory");                           \
+    return status;                                                           \
   }())
 
 void test_flags() {
@@ -36,7 +48,8 @@ void test_flags() {
   check_equal(X87("fstp %%st(0)") & (kIe | kSf | kC1), kIe | kSf, "stack underflow: IE, SF, C1 clear");
   check_equal(X87("fld1\n fld1\n fld1\n fld1\n fld1\n fld1\n fld1\n fld1\n fld1") & (kIe | kSf | kC1),
               kIe | kSf | kC1, "stack overflow: IE, SF, C1 set");
-  check_equal(X87("fldl g_x87_huge\n fmull g_x87_huge\n fstps g_x87_single") & 0x3f, kOe | kPe, "overflow: OE, PE");
+  check_equal(X87("fldl g_x87_huge\n fmull g_x87_huge\n fstps g_x87_single") & 0x3f, kOe | kPe,
+              "overflow: OE, PE");
   check_equal(X87("fldl g_x87_tiny\n fstps g_x87_single") & 0x3f, kUe | kPe, "underflow: UE, PE");
   check_equal(X87("movl $1, g_x87_single\n flds g_x87_single") & 0x3f, kDe, "a denormal operand: DE");
   check_equal(X87("fld1\n fldpi\n fdivrp\n fstps g_x87_single") & 0x3f, kPe, "an inexact result: PE");
@@ -62,26 +75,30 @@ u32 unmasked(u16 mask) {
 }
 
 void test_unmasked() {
-  check_equal(unmasked(0x37b) & (kEs | kBusy | kZe), kEs | kBusy | kZe, "an unmasked exception sets ES and B");
+  check_equal(unmasked(0x37b) & (kEs | kBusy | kZe), kEs | kBusy | kZe,
+              "an unmasked exception sets ES and B");
   check_equal(unmasked(0x37f) & (kEs | kBusy), 0, "a masked one doesn't");
   g_x87_word = 0x37b;
-  check_equal(X87("fld1\n fldz\n fdivrp\n fldcw g_x87_word") & kEs, kEs, "FLDCW that unmasks a pending one sets ES");
+  check_equal(X87("fld1\n fldz\n fdivrp\n fldcw g_x87_word") & kEs, kEs,
+              "FLDCW that unmasks a pending one sets ES");
   g_x87_word = 0x340;
   check_equal(X87("fldcw g_x87_word\n fnstcw g_x87_word") + g_x87_word, 0x340, "FCW is kept");
 }
 
 SNIPPET(divide_then_store, "fninit\n movw $0x37b, g_x87_word\n fldcw g_x87_word\n fld1\n fldz\n fdivrp\n nop",
         "fstpl g_x87_double", "fnclex\n fninit");
-SNIPPET(divide_then_wait, "fninit\n movw $0x37b, g_x87_word\n fldcw g_x87_word\n fld1\n fldz\n fdivrp\n nop", "fwait",
-        "fnclex\n fninit");
-SNIPPET(divide_then_emms, "fninit\n movw $0x37b, g_x87_word\n fldcw g_x87_word\n fld1\n fldz\n fdivrp\n nop", "emms",
-        "fnclex\n fninit");
+SNIPPET(divide_then_wait, "fninit\n movw $0x37b, g_x87_word\n fldcw g_x87_word\n fld1\n fldz\n fdivrp\n nop",
+        "fwait", "fnclex\n fninit");
+SNIPPET(divide_then_emms, "fninit\n movw $0x37b, g_x87_word\n fldcw g_x87_word\n fld1\n fldz\n fdivrp\n nop",
+        "emms", "fnclex\n fninit");
 SNIPPET(divide_then_control, "fninit\n movw $0x37b, g_x87_word\n fldcw g_x87_word\n fld1\n fldz\n fdivrp",
         "fnstcw g_x87_word\n fnstsw g_x87_word\n fnclex", "fwait\n fninit");
-SNIPPET(restore_pending, "fninit\n movw $0x37b, g_x87_word\n fldcw g_x87_word\n fld1\n fldz\n fdivrp\n"
-        "fnstenv g_x87_image\n fninit\n fldenv g_x87_image", "fwait", "fnclex\n fninit");
-SNIPPET(invalid_then_load, "fninit\n movw $0x37e, g_x87_word\n fldcw g_x87_word\n fld1\n fchs\n fsqrt", "fld1",
-        "fnclex\n fninit");
+SNIPPET(restore_pending,
+        "fninit\n movw $0x37b, g_x87_word\n fldcw g_x87_word\n fld1\n fldz\n fdivrp\n"
+        "fnstenv g_x87_image\n fninit\n fldenv g_x87_image",
+        "fwait", "fnclex\n fninit");
+SNIPPET(invalid_then_load, "fninit\n movw $0x37e, g_x87_word\n fldcw g_x87_word\n fld1\n fchs\n fsqrt",
+        "fld1", "fnclex\n fninit");
 
 void test_traps() {
   const auto reset = [] { asm volatile("fnclex\n fninit"); };
@@ -150,7 +167,8 @@ void test_images() {
   check_equal(image16(2), 0x3fff, "FNSTENV of 16 bits: tags");
   X87("fnstenv g_x87_image\n fnstcw g_x87_word");
   check_equal(g_x87_word & 0x3f, 0x3f, "FNSTENV masks all exceptions");
-  X87("movw $0x340, g_x87_word\n fldcw g_x87_word\n fnstenv g_x87_image\n fldenv g_x87_image\n fnstcw g_x87_word");
+  X87("movw $0x340, g_x87_word\n fldcw g_x87_word\n fnstenv g_x87_image\n fldenv g_x87_image\n fnstcw "
+      "g_x87_word");
   check_equal(g_x87_word, 0x340, "FLDENV");
   X87("fld1\n fldpi\n fnsave g_x87_image\n fnstsw g_x87_word");
   check_equal(g_x87_word, 0, "FNSAVE initialises");
@@ -220,8 +238,10 @@ void test_ferr() {
   out8(0x21, 0xfb);
   out8(0xa1, 0xdf);
   const Caught c = run([](u32) {
-    asm volatile("fninit\n movw $0x37b, g_x87_word\n fldcw g_x87_word\n sti\n fld1\n fldz\n fdivrp\n fwait\n"
-                 "nop\n nop\n cli\n fnclex\n fninit" ::: "memory");
+    asm volatile(
+        "fninit\n movw $0x37b, g_x87_word\n fldcw g_x87_word\n sti\n fld1\n fldz\n fdivrp\n fwait\n"
+        "nop\n nop\n cli\n fnclex\n fninit" ::
+            : "memory");
   });
   check_none(c, "CR0.NE = 0: no #MF");
   check_equal(g_fpu_interrupts, 1, "CR0.NE = 0: IRQ 13 once");

@@ -51,6 +51,8 @@ void set_handler(Handler handler);
 
 // Ends the guest: status 1 of isa-debug-exit (value 0) if no check failed, else 3.
 [[noreturn]] void finish();
+// The machine lacks what the whole guest is about.
+[[noreturn]] void skip_guest(const char* reason);
 
 void memory_set(void* to, int value, u32 bytes);
 void memory_copy(void* to, const void* from, u32 bytes);
