@@ -1,4 +1,5 @@
-// Guest: the local APIC and the I/O APIC: registers, priorities, timer, IPIs, errors, routing (SDM vol. 3A 11).
+// Guest: the local APIC and the I/O APIC: registers, priorities, timer, IPIs, errors, routing (SDM vol. 3A
+// 11).
 #include "runtime/apic.h"
 
 #include "runtime/pic.h"
@@ -62,7 +63,8 @@ void test_ipis() {
   send(0x95);
   send(0x75);
   open_window();
-  check(g_logged == 3 && g_log[0] == 0x95 && g_log[1] == 0x75 && g_log[2] == 0x55, "the highest vector first");
+  check(g_logged == 3 && g_log[0] == 0x95 && g_log[1] == 0x75 && g_log[2] == 0x55,
+        "the highest vector first");
   g_logged = 0;
   send(0x55);
   send(0x55);

@@ -30,7 +30,9 @@ constexpr u32 kApicMasked = 0x10000, kApicPeriodic = 0x20000, kApicToSelf = 0x40
 
 inline volatile u32& apic(u32 reg) { return *reinterpret_cast<volatile u32*>(0xfee00000 + reg); }
 // One of the 256 bits of IRR, ISR or TMR.
-inline bool apic_bit(u32 reg, u32 vector) { return (apic(reg + (vector / 32) * 16) >> (vector % 32) & 1) != 0; }
+inline bool apic_bit(u32 reg, u32 vector) {
+  return (apic(reg + (vector / 32) * 16) >> (vector % 32) & 1) != 0;
+}
 inline u32 apic_id() { return apic(kApicId) >> 24; }
 // An NMI to this processor: by its ID, because the shorthand "self" is for fixed interrupts only.
 inline void send_nmi() {
