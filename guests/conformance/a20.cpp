@@ -1,4 +1,5 @@
-// Guest: the A20 gate, by port 92h and by the keyboard controller; and the controller's self test (IBM PC/AT, PS/2).
+// Guest: the A20 gate, by port 92h and by the keyboard controller; and the controller's self test (IBM PC/AT,
+// PS/2).
 #include "runtime/paging.h"
 
 namespace {
@@ -6,8 +7,8 @@ namespace {
 constexpr u32 kRoutine = 0x7000;  // below 1 MiB: with A20 masked, the guest's own code isn't where it was
 volatile u32& word(u32 at) { return *reinterpret_cast<volatile u32*>(at); }
 
-// u32 with_a20_masked(u32 address, u32 value): masks A20, writes value to address, reads it, unmasks; no memory but that
-// between. Runs at kRoutine, interrupts off.
+// u32 with_a20_masked(u32 address, u32 value): masks A20, writes value to address, reads it, unmasks; no
+// memory but that between. Runs at kRoutine, interrupts off.
 extern "C" char port92_start[], port92_end[], i8042_start[], i8042_end[];
 asm(R"(
         .pushsection .text
@@ -114,8 +115,8 @@ u8 controller(u8 command) {
 
 void guest_main() {
   test_gate(port92_start, port92_end,
-            {"port 92h: what is written is read", "port 92h: it went 1 MiB lower", "port 92h: and not to its place",
-             "port 92h: unmasked again"});
+            {"port 92h: what is written is read", "port 92h: it went 1 MiB lower",
+             "port 92h: and not to its place", "port 92h: unmasked again"});
   test_gate(i8042_start, i8042_end,
             {"8042: what is written is read", "8042: it went 1 MiB lower", "8042: and not to its place",
              "8042: unmasked again"});

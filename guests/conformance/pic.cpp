@@ -1,4 +1,5 @@
-// Guest: the two 8259As: masks, requests, service, ends of interrupt, priorities, modes (Intel 8259A data sheet).
+// Guest: the two 8259As: masks, requests, service, ends of interrupt, priorities, modes (Intel 8259A data
+// sheet).
 #include "runtime/pic.h"
 
 namespace {
@@ -93,7 +94,8 @@ void test_registers() {
   for (u32 value = 0x55; value <= 0xaa; value += 0x55) {
     out8(0x21, static_cast<u8>(value));
     out8(0xa1, static_cast<u8>(~value));
-    check(in8(0x21) == value && in8(0xa1) == static_cast<u8>(~value), value == 0x55 ? "IMR reads 55" : "IMR reads AA");
+    check(in8(0x21) == value && in8(0xa1) == static_cast<u8>(~value),
+          value == 0x55 ? "IMR reads 55" : "IMR reads AA");
   }
   mask(0xff);
   check_equal(read_isr(kMaster), 0, "ISR is empty");

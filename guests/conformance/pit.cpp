@@ -172,7 +172,8 @@ void test_port61() {
   check_equal(in8(kPort61) & 3, 2, "port 61h: speaker bit");
   out8(kPort61, static_cast<u8>(saved & 0x0c));
   check_equal(in8(kPort61) & 3, 0, "port 61h: both clear");
-  check(eventually([] { return (in8(kPort61) & 0x10) != 0; }) && eventually([] { return (in8(kPort61) & 0x10) == 0; }),
+  check(eventually([] { return (in8(kPort61) & 0x10) != 0; }) &&
+            eventually([] { return (in8(kPort61) & 0x10) == 0; }),
         "port 61h: the refresh bit toggles");
 }
 

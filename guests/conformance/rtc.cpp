@@ -54,8 +54,9 @@ void test_registers() {
   const u8 seconds = get(0), minutes = get(2), hours = get(4), day = get(7), month = get(8), year = get(9);
   check(is_bcd(seconds) && seconds < 0x60 && is_bcd(minutes) && minutes < 0x60, "seconds and minutes");
   check(is_bcd(hours) && hours < 0x24, "hours");
-  check(is_bcd(day) && day >= 1 && day <= 0x31 && is_bcd(month) && month >= 1 && month <= 0x12 && is_bcd(year),
-        "day, month and year");
+  check(
+      is_bcd(day) && day >= 1 && day <= 0x31 && is_bcd(month) && month >= 1 && month <= 0x12 && is_bcd(year),
+      "day, month and year");
   // SET holds the time still.
   put(0x0b, static_cast<u8>((b & 0x0f) | 0x80));
   put(0, 0x42);

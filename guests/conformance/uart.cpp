@@ -4,7 +4,17 @@
 namespace {
 
 constexpr u16 kBase = 0x3f8;
-enum Register : u16 { kData = 0, kIer = 1, kIir = 2, kFcr = 2, kLcr = 3, kMcr = 4, kLsr = 5, kMsr = 6, kScratch = 7 };
+enum Register : u16 {
+  kData = 0,
+  kIer = 1,
+  kIir = 2,
+  kFcr = 2,
+  kLcr = 3,
+  kMcr = 4,
+  kLsr = 5,
+  kMsr = 6,
+  kScratch = 7
+};
 
 u8 get(u16 reg) { return in8(static_cast<u16>(kBase + reg)); }
 void put(u16 reg, u8 value) { out8(static_cast<u16>(kBase + reg), value); }
@@ -149,7 +159,8 @@ void test_identification() {
   check_equal(get(kIir), 1, "nothing is enabled: nothing pends");
 }
 
-// In loopback mode OUT2 is taken inside, so that the line is free: the transmitter's interrupt is for outside.
+// In loopback mode OUT2 is taken inside, so that the line is free: the transmitter's interrupt is for
+// outside.
 void test_interrupts() {
   start_pics();
   set_handler(on_interrupt);

@@ -1,4 +1,4 @@
-// Guest: virtual-8086 mode: entry and exit, IOPL-sensitive instructions, I/O bitmap, segments; real mode too.
+// Guest: virtual-8086 mode: entry and exit, IOPL-sensitive instructions, I/O bitmap, segments.
 #include "runtime/v86.h"
 
 namespace {
@@ -105,88 +105,6 @@ void test_vme() {
   if (!skipping()) write_cr4(read_cr4() & ~1u);
 }
 
-// To real mode and back, with an interrupt through the table at 0 in between.
-extern "C" char real_start[], real_end[];
-extern "C" void to_real(u32 cr0);
-asm(R"(
-        .pushsection .text
-to_real:                                # runs through a 16-bit code segment at 7000h
-        pushal
-        sgdtl   real_gdtr
-        sidtl   real_idtr
-        movl    %esp, real_esp
-        lidtl   real_ivt
-        movl    $0x38, %eax             # 64 KiB data at 0
-        movl    %eax, %ds
-        movl    %eax, %es
-        movl    %eax, %ss
-        ljmp    $0x30, $0
-back_from_real:
-        movl    $0x10, %eax
-        movl    %eax, %ds
-        movl    %eax, %es
-        movl    %eax, %ss
-        movl    %eax, %fs
-        movl    %eax, %gs
-        movl    real_esp, %esp
-        lidtl   real_idtr
-        popal
-        ret
-real_start:
-        .code16
-        movl    %cr0, %eax
-        andb    $0xfe, %al
-        movl    %eax, %cr0
-        ljmp    $0x700, $(1f - real_start)
-1:      xorw    %ax, %ax
-        movw    %ax, %ss
-        movw    $0x6ff0, %sp
-        movw    $0x0700, %ax
-        movw    %ax, %ds
-        movw    $0, %cx
-        int     $0x60
-        movw    %cx, real_result - real_start
-        movw    %cs, real_result + 2 - real_start
-        pushw   $0x1234
-        popw    %dx
-        movw    %dx, real_result + 4 - real_start
-        movl    %cr0, %eax
-        orb     $1, %al
-        movl    %eax, %cr0
-        data32 ljmp $8, $back_from_real
-real_handler:
-        movw    $0xcafe, %cx
-        iretw
-        .align  4
-real_result: .word 0, 0, 0
-        .code32
-real_end:
-        .popsection
-        .pushsection .data
-real_gdtr: .word 0; .long 0
-real_idtr: .word 0; .long 0
-real_ivt:  .word 0x3ff; .long 0
-real_esp:  .long 0
-        .popsection
-)");
-extern "C" char real_result[], real_handler[];
-
-void test_real_mode() {
-  u8* const low = reinterpret_cast<u8*>(0x7000);
-  memory_copy(low, real_start, static_cast<u32>(real_end - real_start));
-  g_gdt[6] = make_descriptor(0x7000, 0xffff, 0x9b, 0);
-  g_gdt[7] = make_descriptor(0, 0xffff, 0x93, 0);
-  volatile u16* ivt = reinterpret_cast<volatile u16*>(0x60 * 4);
-  asm("" : "+r"(ivt));
-  ivt[0] = static_cast<u16>(real_handler - real_start);
-  ivt[1] = 0x700;
-  to_real(0);
-  const u16* result = reinterpret_cast<u16*>(low + (real_result - real_start));
-  check_equal(result[0], 0xcafe, "real mode: INT through the table, IRET");
-  check_equal(result[1], 0x700, "real mode: CS");
-  check_equal(result[2], 0x1234, "real mode: the stack");
-}
-
 }  // namespace
 
 void guest_main() {
@@ -195,5 +113,4 @@ void guest_main() {
   test_sensitive();
   test_ports();
   test_vme();
-  test_real_mode();
 }
