@@ -1,4 +1,5 @@
-// Guest: real mode: the interrupt table, segment limits, exceptions, flags, "unreal" segments (SDM vol. 3B 21.1).
+// Guest: real mode: the interrupt table, segment limits, exceptions, flags, "unreal" segments (SDM vol.
+// 3B 21.1).
 #include "runtime/real_mode.h"
 
 namespace {
@@ -31,30 +32,38 @@ REAL_CODE(pop_flags_wide, "pushl $0x00247002", "popfl", "pushfl\n popl %eax\n pu
 REAL_CODE(interrupt_flags, "pushw $0x0302\n popfw", "nop", "");
 REAL_CODE(data_segment, "movw $0x1234, %fs:0xb010", "movw $0xb00, %ax\n movw %ax, %ds\n movw 0x10, %bx", "");
 REAL_CODE(high_memory, "movw $0xffff, %ax\n movw %ax, %es", "movl %es:0x10, %ebx", "");
-REAL_CODE(idt_limit, "lidtl %cs:1f - idt_limit\n jmp 2f\n 1: .word 0x61 * 4 + 2\n .long 0\n 2:", "int $0x61", "");
-REAL_CODE(far_call, "", "lcall $0x900, $1f - far_call", "jmp 2f\n 1: movw %sp, %bx\n movw %cs, %cx\n lret\n 2:");
-REAL_CODE(far_return_pops, "pushw $5", "lcall $0x900, $1f - far_return_pops", "jmp 2f\n 1: lret $2\n 2: movw %sp, %bx");
+REAL_CODE(idt_limit, "lidtl %cs:1f - idt_limit\n jmp 2f\n 1: .word 0x61 * 4 + 2\n .long 0\n 2:", "int $0x61",
+          "");
+REAL_CODE(far_call, "", "lcall $0x900, $1f - far_call",
+          "jmp 2f\n 1: movw %sp, %bx\n movw %cs, %cx\n lret\n 2:");
+REAL_CODE(far_return_pops, "pushw $5", "lcall $0x900, $1f - far_return_pops",
+          "jmp 2f\n 1: lret $2\n 2: movw %sp, %bx");
 REAL_CODE(interrupt_return, "pushw $0x0083\n pushw $0x900\n pushw $1f - interrupt_return", "iretw",
           "1: pushfw\n popw %ax");
 REAL_CODE(push_all, "movw $0x1111, %ax\n movw $0x7777, %di", "pushaw",
-          "movw %sp, 0x20\n movw %sp, %bp\n movw (%bp), %dx\n movw %dx, 0x22\n popaw\n movw 0x20, %bx\n movw %ax, %cx\n"
+          "movw %sp, 0x20\n movw %sp, %bp\n movw (%bp), %dx\n movw %dx, 0x22\n popaw\n movw 0x20, %bx\n movw "
+          "%ax, %cx\n"
           "movw 0x22, %dx");
 REAL_CODE(push_immediate, "", "pushw $-2", "popw %ax\n movw %sp, %bx");
-REAL_CODE(string_wraps, "movw $0xfffe, %di\n movw $4, %cx\n movb $0x5a, %al\n movw $0x2000, %dx\n movw %dx, %es",
+REAL_CODE(string_wraps,
+          "movw $0xfffe, %di\n movw $4, %cx\n movb $0x5a, %al\n movw $0x2000, %dx\n movw %dx, %es",
           "rep stosb", "movw %es:0, %bx\n movw %es:0xfffe, %ax");
 REAL_CODE(loop_counts, "movl $0x10003, %ecx", "1: loop 1b", "");
 REAL_CODE(address_wraps, "movw $0x5a5a, 0x10\n movw $0xfff0, %bx", "movw 0x20(%bx), %ax", "");
 REAL_CODE(step, "pushw $0x102\n popfw", "nop", "nop");
-REAL_CODE(unreal,
-          "movl %cr0, %eax\n orb $1, %al\n movl %eax, %cr0\n movw $0x10, %bx\n movw %bx, %ds\n andb $0xfe, %al\n"
-          "movl %eax, %cr0\n movl $0x100000, %ebx",
-          "movl (%ebx), %ecx", "xorw %ax, %ax\n movw %ax, %ds\n movl (%ebx), %edx");
-REAL_CODE(unreal_off,
-          "movl %cr0, %eax\n orb $1, %al\n movl %eax, %cr0\n movw $0x1f8, %bx\n movw %bx, %ds\n andb $0xfe, %al\n"
-          "movl %eax, %cr0\n movl $0x100000, %ebx",
-          "movl (%ebx), %ecx", "");
+REAL_CODE(
+    unreal,
+    "movl %cr0, %eax\n orb $1, %al\n movl %eax, %cr0\n movw $0x10, %bx\n movw %bx, %ds\n andb $0xfe, %al\n"
+    "movl %eax, %cr0\n movl $0x100000, %ebx",
+    "movl (%ebx), %ecx", "xorw %ax, %ax\n movw %ax, %ds\n movl (%ebx), %edx");
+REAL_CODE(
+    unreal_off,
+    "movl %cr0, %eax\n orb $1, %al\n movl %eax, %cr0\n movw $0x1f8, %bx\n movw %bx, %ds\n andb $0xfe, %al\n"
+    "movl %eax, %cr0\n movl $0x100000, %ebx",
+    "movl (%ebx), %ecx", "");
 REAL_CODE(machine_status, "", "smsww %ax", "");
-REAL_CODE(tables, "", "sidtl %cs:1f - tables", "movl %cs:1f + 2 - tables, %eax\n movw %cs:1f - tables, %bx\n jmp 2f\n"
+REAL_CODE(tables, "", "sidtl %cs:1f - tables",
+          "movl %cs:1f + 2 - tables, %eax\n movw %cs:1f - tables, %bx\n jmp 2f\n"
           "1: .skip 6\n 2:");
 REAL_CODE(store_code, "", "movb $0x42, %cs:1f + 1 - store_code", "1: movb $0x41, %al");
 
@@ -108,7 +117,8 @@ void test_limits() {
   r = RUN_REAL(address_wraps);
   check_equal(r.eax & 0xffff, 0x5a5a, "16-bit addresses wrap");
   r = RUN_REAL(string_wraps);
-  check((r.eax & 0xffff) == 0x5a5a && (r.ebx & 0xffff) == 0x5a5a && (r.edi & 0xffff) == 2, "DI wraps in REP STOS");
+  check((r.eax & 0xffff) == 0x5a5a && (r.ebx & 0xffff) == 0x5a5a && (r.edi & 0xffff) == 2,
+        "DI wraps in REP STOS");
 }
 
 void test_flags() {

@@ -4,10 +4,10 @@
 #include "runtime/runtime.h"
 
 // 16-bit code: from name to name_end; name_at is the instruction under test.
-#define REAL_CODE(name, before, insn, after)                                                             \
-  extern "C" char name[], name##_at[], name##_next[], name##_end[];                                      \
-  asm(".pushsection .text\n.code16\n" #name ":\n" before "\n" #name "_at:\n" insn "\n" #name "_next:\n" after \
-      "\nint $0x60\n" #name "_end:\n.code32\n.popsection\n")
+#define REAL_CODE(name, before, insn, after)                                                 \
+  extern "C" char name[], name##_at[], name##_next[], name##_end[];                          \
+  asm(".pushsection .text\n.code16\n" #name ":\n" before "\n" #name "_at:\n" insn "\n" #name \
+      "_next:\n" after "\nint $0x60\n" #name "_end:\n.code32\n.popsection\n")
 
 struct RealResult {
   u32 eax, ebx, ecx, edx, esi, edi, ebp, esp;
