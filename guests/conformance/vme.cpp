@@ -1,4 +1,5 @@
-// Guest: virtual-8086 mode extensions and protected-mode virtual interrupts: VIF, VIP, redirection (SDM vol. 3B 21.3, 21.4).
+// Guest: virtual-8086 mode extensions and protected-mode virtual interrupts: VIF, VIP, redirection (SDM vol.
+// 3B 21.3, 21.4).
 #include "runtime/v86.h"
 
 namespace {
@@ -58,7 +59,8 @@ void test_flags() {
   expect(code(0, 0x66, 0x9c), 13, 0, 0, "PUSHFD with IOPL 0 is #GP");
   expect(code(0, 0x66, 0x9d), 13, 0, 0, "POPFD with IOPL 0 is #GP");
   expect(code(0, 0x66, 0xcf), 13, 0, 0, "IRETD with IOPL 0 is #GP");
-  expect(code(0, 0x68, 0x02, 0x01, 0x68, 0x00, 0x08, 0x68, 0x20, 0x00, 0xcf), 13, 0, 9, "IRET that sets TF is #GP");
+  expect(code(0, 0x68, 0x02, 0x01, 0x68, 0x00, 0x08, 0x68, 0x20, 0x00, 0xcf), 13, 0, 9,
+         "IRET that sets TF is #GP");
   c = code(0, 0x68, 0x02, 0x02, 0x68, 0x00, 0x08, 0x68, 0x20, 0x00, 0xcf);
   expect(c, 13, 0, 0x20, "IRET with IOPL 0");
   check_equal(c.eflags & (kVif | kIf), kVif, "IRET's IF goes to VIF");
