@@ -11,17 +11,17 @@
 namespace ringshift::bt {
 
 // FXSAVE layout (SDM vol. 1 table 10-2).
-inline constexpr unsigned kFxFip = 8;  // 16 bytes with FCS, FDP, FDS
-inline constexpr unsigned kFxPointers = 16;
+inline constexpr unsigned kFxFop = 6;  // 18 bytes with FIP, FCS, FDP, FDS
+inline constexpr unsigned kFxPointers = 18;
 inline constexpr unsigned kFxMxcsr = 24;
 inline constexpr unsigned kFxXmm = 160;
 
-// Into VcpuState::fx. The last-instruction pointers are the host's own: 0, as CPUID promises (design 2.8).
-// What a 32-bit guest has no registers for stays 0.
+// Into VcpuState::fx. The last instruction's opcode and pointers are the host's own: 0, as the interpreter
+// has them, and as CPUID promises (design 2.8). What a 32-bit guest has no registers for stays 0.
 inline void save_fpu(BtContext& context) {
   u8* const fx = context.state->fx.bytes;
   asm volatile("fxsave %0" : "=m"(context.state->fx));
-  std::memset(fx + kFxFip, 0, kFxPointers);
+  std::memset(fx + kFxFop, 0, kFxPointers);
   std::memcpy(fx + kFxMxcsr, &context.guest_mxcsr, 4);
   std::memcpy(fx + kFxXmm, context.xmm, sizeof context.xmm);
   std::memset(fx + kFxXmm + sizeof context.xmm, 0, sizeof(FxState) - kFxXmm - sizeof context.xmm);

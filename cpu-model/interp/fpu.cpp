@@ -17,8 +17,13 @@ Outcome<> require_x87_waiting(Cpu& cpu) {
   RS_TRY(require_x87(cpu));
   if (!x87_pending(cpu.state.fx)) [[likely]]
     return {};
+  return report_x87(cpu);
+}
+
+Outcome<> report_x87(Cpu& cpu) {
   if ((cpu.state.cr0 & kCr0Ne) != 0) return raise(Fault::mf());
-  settle_x87(cpu);
+  if (cpu.state.ferr_pending == 0 && cpu.io != nullptr) cpu.io->set_ferr(true);
+  cpu.state.ferr_pending = 1;
   return {};
 }
 
@@ -36,11 +41,10 @@ Outcome<> require_sse(const Cpu& cpu) {
 void settle_x87(Cpu& cpu) {
   FxState& fx = cpu.state.fx;
   fx_put<u16>(fx, kFxFsw, with_summary(fx_fsw(fx), fx_fcw(fx)));
-  const bool ferr = x87_pending(fx) && (cpu.state.cr0 & kCr0Ne) == 0;
-  if (ferr == (cpu.state.ferr_pending != 0)) [[likely]]
+  if (cpu.state.ferr_pending == 0 || x87_pending(fx)) [[likely]]
     return;
-  cpu.state.ferr_pending = ferr ? 1 : 0;
-  if (cpu.io != nullptr) cpu.io->set_ferr(ferr);
+  cpu.state.ferr_pending = 0;
+  if (cpu.io != nullptr) cpu.io->set_ferr(false);
 }
 
 void load_context(const Cpu& cpu, HostContext& context) {

@@ -14,12 +14,15 @@ Outcome<> require_x87(const Cpu& cpu);
 // And, for waiting instructions: an unmasked exception that is pending is #MF, or FERR# with CR0.NE = 0; then
 // the instruction goes on, as if IGNNE# were asserted.
 Outcome<> require_x87_waiting(Cpu& cpu);
+// That part by itself. FERR# comes with the next waiting instruction, not with the one that fails (SDM vol. 1
+// D.2.1.2): translated code finds out then.
+Outcome<> report_x87(Cpu& cpu);
 // #UD if CR0.EM, #NM if CR0.TS, #MF.
 Outcome<> require_mmx(Cpu& cpu);
 // #UD if CR0.EM or not CR4.OSFXSR, #NM if CR0.TS.
 Outcome<> require_sse(const Cpu& cpu);
 
-// After FCW or FSW changed: ES and B, and FERR# if CR0.NE = 0.
+// After FCW or FSW changed: ES and B; and FERR# goes down if nothing pends any more.
 void settle_x87(Cpu& cpu);
 
 // General registers and flags to and from a context; x87, MMX and SSE are the caller's.

@@ -254,9 +254,7 @@ Outcome<> fwait(Cpu& cpu, const Instruction&) {
   constexpr u32 kBoth = kCr0Mp | kCr0Ts;
   if ((cpu.state.cr0 & kBoth) == kBoth) return raise(Fault::nm());
   if (!x87_pending(cpu.state.fx)) return {};
-  if ((cpu.state.cr0 & kCr0Ne) != 0) return raise(Fault::mf());
-  settle_x87(cpu);
-  return {};
+  return report_x87(cpu);
 }
 
 // FNDISI, FNENI and FNSETPM do nothing since the 387.

@@ -34,9 +34,9 @@ SNIPPET(save_x87, "movl 4(%esp), %ebx", "fnsave (%ebx)", "fninit");
 SNIPPET(store_ten, "fninit\n fld1\n movl 4(%esp), %ebx", "fstpt (%ebx)", "fninit");
 
 // String instructions: ESI, EDI and ECX stand in g_restart_*.
-#define STRING(name, before, insn)                                                                           \
-  SNIPPET(name, "movl g_restart_esi, %esi\n movl g_restart_edi, %edi\n movl g_restart_ecx, %ecx\n" before, insn, \
-          "cld\n movl %esi, g_restart_esi\n movl %edi, g_restart_edi\n movl %ecx, g_restart_ecx")
+#define STRING(name, before, insn)                                                                         \
+  SNIPPET(name, "movl g_restart_esi, %esi\n movl g_restart_edi, %edi\n movl g_restart_ecx, %ecx\n" before, \
+          insn, "cld\n movl %esi, g_restart_esi\n movl %edi, g_restart_edi\n movl %ecx, g_restart_ecx")
 STRING(move_bytes, "", "rep movsb");
 STRING(move_words, "", "rep movsw");
 STRING(move_longs, "", "rep movsl");
@@ -52,7 +52,8 @@ SNIPPET(user_load_fs, "movl $0x33, %eax", "movl %eax, %fs", "int $0x80");
 SNIPPET(user_load_ldt, "movl $0xf, %eax", "movl %eax, %fs", "int $0x80");
 SNIPPET(user_nothing, "", "int $0x80", "");
 SNIPPET(user_modify, "movl g_restart_edi, %ebx", "addl $1, (%ebx)", "int $0x80");
-SNIPPET(user_move, "movl g_restart_esi, %esi\n movl g_restart_edi, %edi\n movl $16, %ecx", "rep movsb", "int $0x80");
+SNIPPET(user_move, "movl g_restart_esi, %esi\n movl g_restart_edi, %edi\n movl $16, %ecx", "rep movsb",
+        "int $0x80");
 
 }  // namespace
 
@@ -72,7 +73,8 @@ void test_stack() {
   check(c.any && c.vector == 14 && c.error == 6 && (c.cr2 & ~0xfffu) == page(0) &&
             c.eip == reinterpret_cast<u32>(push_all_at),
         "PUSHA: four of eight");
-  check(c.esp == page(1) + 16 && c.frame.eax == 0x1111 && c.frame.edi == 0x7777, "PUSHA: registers and ESP stay");
+  check(c.esp == page(1) + 16 && c.frame.eax == 0x1111 && c.frame.edi == 0x7777,
+        "PUSHA: registers and ESP stay");
   check_caught(on_stack(push_all, page(1) + 32), 0x80, 0, nullptr, "PUSHA that just fits");
   c = on_stack(enter_frame, page(1));
   check_page_fault(c, 6, enter_frame_at, page(1) - 4, "ENTER");
@@ -158,7 +160,8 @@ void test_strings() {
   memory_set(g_pages[0], 0, 4096);
   memory_set(g_pages[4], 0, 4096);
   c = string(compare_bytes, page(4), page(1) - 50, 100);
-  check_string(c, 0, compare_bytes_at, page(1), page(4) + 50, page(1), 50, "REPE CMPSB", "REPE CMPSB: registers");
+  check_string(c, 0, compare_bytes_at, page(1), page(4) + 50, page(1), 50, "REPE CMPSB",
+               "REPE CMPSB: registers");
   c = string(scan_bytes, 0, page(1) - 50, 100);
   check_string(c, 0, scan_bytes_at, page(1), 0, page(1), 50, "REPNE SCASB", "REPNE SCASB: registers");
   c = string(in_bytes, 0, page(1) - 3, 10);
@@ -193,7 +196,8 @@ void test_dirty() {
   set_page(4, kOpen);
   string(move_bytes, page(0), page(4), 100);
   check_equal(page_entry(page(0)) & (kAccessed | kDirty), kAccessed, "REP MOVS: A of the source");
-  check_equal(page_entry(page(4)) & (kAccessed | kDirty), kAccessed | kDirty, "REP MOVS: A and D of the destination");
+  check_equal(page_entry(page(4)) & (kAccessed | kDirty), kAccessed | kDirty,
+              "REP MOVS: A and D of the destination");
   set_page(1, kPresent | kUser);
   g_restart_esi = page(3);
   g_restart_edi = page(1) - 8;
@@ -201,7 +205,8 @@ void test_dirty() {
   check_page_fault(c, 7, user_move_at, page(1), "REP MOVS at CPL 3 into a read-only page");
   check_equal(c.frame.ecx, 8, "ECX after it");
   g_restart_edi = page(1);
-  check_page_fault(run_user(user_modify), 7, user_modify_at, page(1), "ADD to memory at CPL 3, read-only page");
+  check_page_fault(run_user(user_modify), 7, user_modify_at, page(1),
+                   "ADD to memory at CPL 3, read-only page");
   check_equal(page_entry(page(1)) & kDirty, 0, "no D after either");
   set_page(1, kOpen);
 }
@@ -222,11 +227,13 @@ void test_tables() {
   gdt[kFree >> 3] = make_descriptor(0, 0xfffff, 0xf3, 0xc);
   set_page(2, kPresent | kWritable);
   run(load_fs, kFree);
-  check_equal(page_entry(page(2)) & (kAccessed | kDirty), kAccessed, "a load of an accessed descriptor sets A alone");
+  check_equal(page_entry(page(2)) & (kAccessed | kDirty), kAccessed,
+              "a load of an accessed descriptor sets A alone");
   gdt[kFree >> 3] = make_descriptor(0, 0xfffff, 0xf2, 0xc);
   set_page(2, kPresent | kWritable);
   run(load_fs, kFree);
-  check_equal(page_entry(page(2)) & (kAccessed | kDirty), kAccessed | kDirty, "one that isn't accessed yet sets D");
+  check_equal(page_entry(page(2)) & (kAccessed | kDirty), kAccessed | kDirty,
+              "one that isn't accessed yet sets D");
   check_equal(static_cast<u32>(gdt[kFree >> 3] >> 40) & 1, 1, "and the descriptor's bit");
   write_cr0(read_cr0() | 0x10000);
   gdt[kFree >> 3] = make_descriptor(0, 0xfffff, 0xf2, 0xc);
@@ -280,9 +287,11 @@ void test_wrap() {
   volatile u32* low = reinterpret_cast<volatile u32*>(0);
   asm("" : "+r"(low));
   const u32 saved = *low;
-  asm volatile("movl %0, %%fs\n movl $0xaabbccdd, %%fs:0xffe\n movl %1, %%fs" ::"r"(u32{kFree}), "r"(u32{kKernelData})
+  asm volatile("movl %0, %%fs\n movl $0xaabbccdd, %%fs:0xffe\n movl %1, %%fs" ::"r"(u32{kFree}),
+               "r"(u32{kKernelData})
                : "memory");
-  check_equal(*reinterpret_cast<volatile u16*>(page(0) + 4094), 0xccdd, "an access across 4 GiB: its low half");
+  check_equal(*reinterpret_cast<volatile u16*>(page(0) + 4094), 0xccdd,
+              "an access across 4 GiB: its low half");
   check_equal(*low & 0xffff, 0xaabb, "its high half is at 0");
   *low = saved;
   directory_entry(0xffc00000) = 0;

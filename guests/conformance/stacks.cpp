@@ -1,4 +1,5 @@
-// Guest: stack segments of 16 and 32 bits: limits, wrap, expand-down; and what may be loaded where (SDM vol. 3A 5.3-5.5).
+// Guest: stack segments of 16 and 32 bits: limits, wrap, expand-down; and what may be loaded where (SDM vol.
+// 3A 5.3-5.5).
 #include "runtime/runtime.h"
 
 namespace {
@@ -9,11 +10,13 @@ u64& slot(u16 selector) { return g_gdt[selector >> 3]; }
 u32 base() { return reinterpret_cast<u32>(g_area); }
 u32 at(u32 offset) { return *reinterpret_cast<volatile u32*>(g_area + offset); }
 
-// SS = kStack, ESP = argument; back afterwards. ESP as it was left is in g_stacks_esp. While the odd stack is in use no
-// exception can be taken but by a task gate or from CPL 3, so those checks run at CPL 3.
-#define ON_STACK(name, insn)                                                                                         \
-  SNIPPET(name, "movl %esp, %ebp\n movl 4(%esp), %ecx\n movl $0x30, %eax\n movl %eax, %ss\n movl %ecx, %esp\n"       \
-          "movl $0x11223344, %eax", insn, "movl %esp, g_stacks_esp\n movl $0x10, %ecx\n movl %ecx, %ss\n movl %ebp, %esp")
+// SS = kStack, ESP = argument; back afterwards. ESP as it was left is in g_stacks_esp. While the odd stack is
+// in use no exception can be taken but by a task gate or from CPL 3, so those checks run at CPL 3.
+#define ON_STACK(name, insn)                                                                             \
+  SNIPPET(name,                                                                                          \
+          "movl %esp, %ebp\n movl 4(%esp), %ecx\n movl $0x30, %eax\n movl %eax, %ss\n movl %ecx, %esp\n" \
+          "movl $0x11223344, %eax",                                                                      \
+          insn, "movl %esp, g_stacks_esp\n movl $0x10, %ecx\n movl %ecx, %ss\n movl %ebp, %esp")
 ON_STACK(push4, "pushl %eax");
 ON_STACK(push2, "pushw %ax");
 ON_STACK(pop4, "popl %edx");
@@ -25,9 +28,10 @@ ON_STACK(push_pop_all, "movl %ebp, g_stacks_ebp\n pushal\n popal\n movl g_stacks
 #undef ON_STACK
 
 // At CPL 3: SS = kStack | 3, ESP in g_stacks_esp.
-#define USER_STACK(name, insn)                                                                                \
-  SNIPPET(name, "movl $0x33, %eax\n movl g_stacks_esp, %ecx\n movl %eax, %ss\n movl %ecx, %esp\n movl %esp, %ebp", insn, \
-          "int $0x80")
+#define USER_STACK(name, insn)                                                                               \
+  SNIPPET(name,                                                                                              \
+          "movl $0x33, %eax\n movl g_stacks_esp, %ecx\n movl %eax, %ss\n movl %ecx, %esp\n movl %esp, %ebp", \
+          insn, "int $0x80")
 USER_STACK(user_push4, "pushl %eax");
 USER_STACK(user_push2, "pushw %ax");
 USER_STACK(user_pop4, "popl %eax");
@@ -122,7 +126,8 @@ void test_limits() {
   check_caught(with(0x1004, user_push4), 0x80, 0, nullptr, "expand-down: just above it");
   slot(kStack) = make_descriptor(base(), 0xfff, 0xf7, 0);  // expand-down, to FFFF
   check_caught(with(0x1002, user_push4), 12, 0, user_push4_at, "#SS(0): expand-down of 16 bits, below");
-  check_caught(with(0x0001, user_push2), 12, 0, user_push2_at, "#SS(0): expand-down of 16 bits, a word at FFFF");
+  check_caught(with(0x0001, user_push2), 12, 0, user_push2_at,
+               "#SS(0): expand-down of 16 bits, a word at FFFF");
   check_caught(with(0x0000, user_push4), 0x80, 0, nullptr, "expand-down of 16 bits: four bytes at FFFC");
   slot(kStack) = make_descriptor(base(), 0xfff, 0xf3, 4);
   slot(kData) = make_descriptor(base(), 0xfff, 0xf3, 4);

@@ -237,14 +237,16 @@ void test_ferr() {
   write_cr0(read_cr0() & ~kNe);
   out8(0x21, 0xfb);
   out8(0xa1, 0xdf);
-  const Caught c = run([](u32) {
+  const auto fail = [](u32) {
     asm volatile(
         "fninit\n movw $0x37b, g_x87_word\n fldcw g_x87_word\n sti\n fld1\n fldz\n fdivrp\n fwait\n"
         "nop\n nop\n cli\n fnclex\n fninit" ::
             : "memory");
-  });
-  check_none(c, "CR0.NE = 0: no #MF");
+  };
+  check_none(run(fail), "CR0.NE = 0: no #MF");
   check_equal(g_fpu_interrupts, 1, "CR0.NE = 0: IRQ 13 once");
+  run(fail);
+  check_equal(g_fpu_interrupts, 2, "CR0.NE = 0: IRQ 13 for the next error");
   write_cr0(read_cr0() | kNe);
   out8(0x21, 0xff);
   out8(0xa1, 0xff);
