@@ -1,6 +1,13 @@
 // Guest: PIC and PIT interrupts, HLT, the shadows of STI and MOV SS, and who may be interrupted where.
 #include "runtime/pic.h"
 
+extern "C" {
+struct [[gnu::packed]] {
+  u32 offset;
+  u16 selector;
+} g_stack_pointer;
+}
+
 namespace {
 
 constexpr u8 kMaster = kPicVectors, kSlave = kPicVectors + 8;
@@ -8,6 +15,7 @@ bool g_all_pended = true;
 volatile u32 g_ticks;
 volatile u32 g_where;  // EIP that the last tick interrupted
 volatile u32 g_spurious;
+u32 g_handler_flags, g_saved_flags, g_repeat_count;
 bool g_stop_ticks;
 
 void stop_timer() { out8(0x21, 0xff); }
@@ -16,6 +24,9 @@ bool on_interrupt(Frame& frame) {
   if (frame.vector == kMaster) {
     g_ticks = g_ticks + 1;
     g_where = frame.eip;
+    g_handler_flags = read_eflags();
+    g_saved_flags = frame.eflags;
+    g_repeat_count = frame.ecx;
     if (g_stop_ticks) stop_timer();
     out8(0x20, 0x20);
     return true;
@@ -62,6 +73,59 @@ void test_shadows() {
   check_equal(g_ticks, 1, "delivered after STI; MOV SS");
   check(g_where <= reinterpret_cast<u32>(ss_after), "within the two shadows' reach");
   check(g_all_pended, "the timer's requests pended");
+}
+
+extern "C" char sti2_after[], lss_after[], halt_after[], trap_after[], rep_here[];
+void test_more_shadows() {
+  g_stop_ticks = true;
+  make_pending();
+  asm volatile("sti\n sti\n sti2_after: nop\n nop\n cli" ::: "memory");
+  check_equal(g_where, reinterpret_cast<u32>(sti2_after), "STI; STI: after the second");
+  make_pending();
+  g_stack_pointer.selector = kKernelData;
+  asm volatile(
+      "movl %%esp, g_stack_pointer\n sti\n lss g_stack_pointer, %%esp\n lss_after: nop\n nop\n cli" ::
+          : "memory");
+  check_equal(g_where, reinterpret_cast<u32>(lss_after), "STI; LSS: LSS has no shadow of its own");
+  make_pending();
+  asm volatile("sti\n hlt\n halt_after: nop\n cli" ::: "memory");
+  check_equal(g_where, reinterpret_cast<u32>(halt_after), "STI; HLT with a request pending: after HLT");
+  check_equal(g_ticks, 1, "STI; HLT: one");
+  // An IRQ through a trap gate: IF stays set in its handler.
+  const u64 gate = g_idt[kMaster];
+  g_idt[kMaster] |= 1ull << 40;
+  make_pending();
+  g_handler_flags = 0;
+  asm volatile("sti\n nop\n trap_after: nop\n cli" ::: "memory");
+  g_idt[kMaster] = gate;
+  check_equal(g_handler_flags & 0x200, 0x200, "IRQ by a trap gate: IF is set in the handler");
+  make_pending();
+  asm volatile("sti\n nop\n nop\n cli" ::: "memory");
+  check_equal(g_handler_flags & 0x200, 0, "IRQ by an interrupt gate: IF is clear");
+  check_equal(g_saved_flags & 0x10300, 0x200, "saved flags: IF, no TF, no RF");
+}
+
+// Between the rounds of a REP the saved EIP is the instruction, with RF (SDM vol. 3B 17.3.1.1).
+void test_repeat() {
+  g_stop_ticks = false;
+  static u8 buffer[65536];
+  program_timer(2, 1193);
+  out8(0x21, 0xfe);
+  bool caught = false, resume = true;
+  for (u32 i = 0; i < 100000 && !caught; ++i) {
+    u32 count = sizeof buffer;
+    void* to = buffer;
+    g_where = 0;
+    asm volatile("sti\n nop\n rep_here: rep stosb\n cli" : "+c"(count), "+D"(to) : "a"(i) : "memory");
+    if (g_where != reinterpret_cast<u32>(rep_here)) continue;
+    // Before its first round it is an ordinary instruction.
+    if (g_repeat_count == sizeof buffer) continue;
+    caught = true;
+    resume = (g_saved_flags & 0x10000) != 0;
+  }
+  stop_timer();
+  check(caught, "an IRQ in the middle of REP STOS");
+  check(resume, "RF in its saved flags");
 }
 
 void test_halt() {
@@ -162,6 +226,8 @@ void guest_main() {
   start_pics();
   set_handler(on_interrupt);
   test_shadows();
+  test_more_shadows();
+  test_repeat();
   test_halt();
   test_user();
   test_masking();

@@ -29,6 +29,15 @@ extern "C" u32 by_push();
 extern "C" u32 by_call();
 extern "C" u32 by_xadd();
 extern "C" u32 own_bytes();
+extern "C" u32 by_xchg();
+extern "C" u32 by_cmpxchg8b();
+extern "C" u32 by_movs();
+extern "C" u32 by_fistp();
+extern "C" u32 by_neg();
+extern "C" u32 by_pop();
+extern "C" u32 by_setcc();
+extern "C" u32 branch_target();
+extern "C" u32 into_immediate();
 extern "C" u32 repeated_patch();
 asm(R"(
         .pushsection .smc, "awx"
@@ -108,6 +117,71 @@ own_bytes:
 1:      movb    $0x90, 1b
         movl    $2, %eax
         ret
+by_xchg:
+        movl    $2, %eax
+        xchgl   %eax, 1f+1
+1:      movl    $1, %eax
+        ret
+by_cmpxchg8b:
+        pushl   %ebx
+        movl    $1f, %ebx
+        movl    (%ebx), %eax
+        movl    4(%ebx), %edx
+        movl    %edx, %ecx
+        pushl   %esi
+        movl    %ebx, %esi
+        movl    $0x000002b8, %ebx
+        cmpxchg8b (%esi)
+1:      movl    $1, %eax
+        popl    %esi
+        popl    %ebx
+        ret
+by_movs:
+        pushl   %esi
+        pushl   %edi
+        movl    $two, %esi
+        movl    $1f+1, %edi
+        movsl
+1:      movl    $1, %eax
+        popl    %edi
+        popl    %esi
+        ret
+by_fistp:
+        fildl   two
+        fistpl  1f+1
+1:      movl    $1, %eax
+        ret
+by_neg:
+        negb    1f+1
+1:      movb    $0xfe, %al
+        movzbl  %al, %eax
+        ret
+by_pop:
+        pushl   $2
+        popl    1f+1
+1:      movl    $1, %eax
+        ret
+by_setcc:
+        xorl    %eax, %eax
+        movb    $0, 1f+1
+        setz    1f+1
+1:      movb    $5, %al
+        addl    $1, %eax
+        ret
+branch_target:
+        movb    $2f-1f-2+6, 1f+1
+1:      jmp     2f
+2:      movl    $1, %eax
+        ret
+        movl    $2, %eax
+        ret
+into_immediate:
+        # The immediate holds code: MOV AL, 2; RET.
+        xorl    %eax, %eax
+        jmp     1f+1
+1:      movl    $0x90c302b0, %eax
+        ret
+two:    .long   2
 repeated_patch:
         pushl   %ebx
         xorl    %ebx, %ebx
@@ -133,6 +207,16 @@ void test_within_block() {
   check_equal(by_push(), 2, "by PUSH");
   check_equal(by_call(), 2, "by CALL's return address");
   check_equal(by_xadd(), 2, "by LOCK XADD");
+  check_equal(by_xchg(), 2, "by XCHG");
+  check_equal(by_cmpxchg8b(), 2, "by CMPXCHG8B");
+  check_equal(by_movs(), 2, "by MOVS");
+  asm volatile("fninit");
+  check_equal(by_fistp(), 2, "by FISTP");
+  check_equal(by_neg(), 2, "by NEG");
+  check_equal(by_pop(), 2, "by POP");
+  check_equal(by_setcc(), 2, "by MOV, then SETcc");
+  check_equal(branch_target(), 2, "a branch's displacement");
+  check_equal(into_immediate(), 2, "a jump into an immediate");
   check_equal(own_bytes(), 2, "its own bytes");
   check_equal(repeated_patch(), 4950, "an immediate, patched in a loop");
 }
