@@ -42,20 +42,29 @@ void check_flush(u32 flags, Flush how, const char* name) {
 }
 
 void test_flushes() {
-  check_flush(0, [] { flush(kFar); }, "INVLPG");
-  check_flush(0, [] { flush(kFar + 4095); }, "INVLPG of the page's last byte");
-  check_flush(0, [] { write_cr3(read_cr3()); }, "MOV CR3");
-  check_flush(0, [] { disable_paging(), write_cr0(read_cr0() | 0x80000000); }, "CR0.PG off and on");
+  check_flush(
+      0, [] { flush(kFar); }, "INVLPG");
+  check_flush(
+      0, [] { flush(kFar + 4095); }, "INVLPG of the page's last byte");
+  check_flush(
+      0, [] { write_cr3(read_cr3()); }, "MOV CR3");
+  check_flush(
+      0, [] { disable_paging(), write_cr0(read_cr0() | 0x80000000); }, "CR0.PG off and on");
   check_flush(
       0, [] { write_cr4(read_cr4() ^ 0x10), write_cr4(read_cr4() ^ 0x10); }, "CR4.PSE changed");
-  check_flush(kGlobal, [] { write_cr3(read_cr3()); }, "MOV CR3 of a page with G while CR4.PGE is 0");
+  check_flush(
+      kGlobal, [] { write_cr3(read_cr3()); }, "MOV CR3 of a page with G while CR4.PGE is 0");
   write_cr4(read_cr4() | 0x80);
-  check_flush(kGlobal, [] { flush(kFar); }, "INVLPG of a global page");
-  check_flush(kGlobal, [] { write_cr4(read_cr4() & ~0x80u), write_cr4(read_cr4() | 0x80); },
-              "CR4.PGE off and on, a global page");
-  check_flush(kGlobal, [] { disable_paging(), write_cr0(read_cr0() | 0x80000000); },
-              "CR0.PG off and on, a global page");
-  check_flush(0, [] { write_cr3(read_cr3()); }, "MOV CR3 with CR4.PGE, a page that isn't global");
+  check_flush(
+      kGlobal, [] { flush(kFar); }, "INVLPG of a global page");
+  check_flush(
+      kGlobal, [] { write_cr4(read_cr4() & ~0x80u), write_cr4(read_cr4() | 0x80); },
+      "CR4.PGE off and on, a global page");
+  check_flush(
+      kGlobal, [] { disable_paging(), write_cr0(read_cr0() | 0x80000000); },
+      "CR0.PG off and on, a global page");
+  check_flush(
+      0, [] { write_cr3(read_cr3()); }, "MOV CR3 with CR4.PGE, a page that isn't global");
   write_cr4(read_cr4() & ~0x80u);
   // Two address spaces that differ in one table.
   memory_copy(g_second_directory, g_page_directory, 4096);
@@ -137,7 +146,8 @@ void test_changes() {
   // A page table that maps itself.
   directory_entry(0x3fc00000) = reinterpret_cast<u32>(g_page_directory) | kOpen;
   write_cr3(read_cr3());
-  check_equal(word(0x3fc00000 + (kFar >> 12) * 4) & ~0xfffu, page(1), "a directory as a table: the page's entry");
+  check_equal(word(0x3fc00000 + (kFar >> 12) * 4) & ~0xfffu, page(1),
+              "a directory as a table: the page's entry");
   word(0x3fc00000 + (kFar >> 12) * 4) = page(4) | kOpen;
   flush(kFar);
   word(page(4)) = 0x4444;
@@ -165,10 +175,10 @@ void test_combinations() {
     write_cr3(read_cr3());
     const bool user = (pde & pte & kUser) != 0, writable = (pde & pte & kWritable) != 0;
     const Caught user_read = run_user(user_load), user_write = run_user(user_store), write = run(store, kFar);
-    const bool good = (user ? user_read.vector == 0x80 : user_read.vector == 14 && user_read.error == 5) &&
-                      (user && writable ? user_write.vector == 0x80
-                                        : user_write.vector == 14 && user_write.error == 7) &&
-                      (writable ? !write.any : write.vector == 14 && write.error == 3) && !run(load, kFar).any;
+    const bool good =
+        (user ? user_read.vector == 0x80 : user_read.vector == 14 && user_read.error == 5) &&
+        (user && writable ? user_write.vector == 0x80 : user_write.vector == 14 && user_write.error == 7) &&
+        (writable ? !write.any : write.vector == 14 && write.error == 3) && !run(load, kFar).any;
     check(good, names[i]);
   }
   directory_entry(kFar) = directory;
@@ -242,7 +252,8 @@ void test_pae() {
   }
   pae_entry(kFar) = 0;
   write_cr3(read_cr3());
-  check_page_fault(run_user(user_call), 4, reinterpret_cast<void*>(kFar), kFar, "PAE: a fetch without NXE has no I/D");
+  check_page_fault(run_user(user_call), 4, reinterpret_cast<void*>(kFar), kFar,
+                   "PAE: a fetch without NXE has no I/D");
   pae_entry(kFar) = page(1) | kOpen;
   word(page(1)) = 0x1111;
   word(page(2)) = 0x2222;

@@ -25,6 +25,11 @@ void program_timer(u8 mode, u16 count) {
   out8(0x40, static_cast<u8>(count >> 8));
 }
 
+void wait_for_timer() {
+  do out8(0x43, 0xe2);
+  while ((in8(0x40) & 0x80) == 0);
+}
+
 bool request_timer() {
   out8(0x21, 0xff);
   program_timer(0, 100);
