@@ -1,5 +1,5 @@
 // Guest: debug registers and single step: breakpoints on code, data and I/O, DR6, RF, TF (SDM vol.
-// 3B 17.2, 17.3).
+// 3B 18.2, 18.3).
 #include "runtime/runtime.h"
 
 namespace {
@@ -51,7 +51,7 @@ void write_dr(u32 n, u32 value) {
   if (n == 3) write_dr3(value);
 }
 // Arms breakpoint n globally, runs, disarms. The others point elsewhere, because DR6 may name breakpoints
-// that match and aren't enabled (SDM vol. 3B 17.2.3).
+// that match and aren't enabled (SDM vol. 3B 18.2.3).
 Caught watch(u32 n, u32 at, Type type, Length length, void (*code)(u32), u32 argument = 0) {
   for (u32 i = 0; i < 4; ++i) write_dr(i, i == n ? at : 0);
   write_dr6(0);
@@ -113,10 +113,6 @@ void test_data() {
   check_none(watch(0, area(3), kWrite, kOne, store4, area(4)), "1 byte before a store");
   check_caught(watch(0, area(2), kWrite, kTwo, store1, area(3)), 1, 0, store1_next, "2 bytes");
   check_none(watch(0, area(2), kWrite, kTwo, store1, area(4)), "past 2 bytes");
-  check_caught(watch(0, area(3), kWrite, kTwo, store1, area(2)), 1, 0, store1_next,
-               "2 bytes are aligned down");
-  check_caught(watch(0, area(3), kWrite, kFour, store1, area(0)), 1, 0, store1_next,
-               "4 bytes are aligned down");
   check_none(watch(0, area(0), kWrite, kFour, load4, area(0)), "a load passes a write breakpoint");
   check_caught(watch(0, area(0), kReadWrite, kFour, load4, area(0)), 1, 0, load4_next, "a load, read-write");
   check_caught(watch(0, area(0), kReadWrite, kFour, store4, area(0)), 1, 0, store4_next,
@@ -140,7 +136,6 @@ void test_data() {
 
 void test_ports() {
   const Requirement de(has_feature(kFeatureDe), "no DE");
-  check_none(watch(0, 0x80, kPort, kOne, out_byte, 0x80), "I/O breakpoint without CR4.DE");
   if (!skipping()) write_cr4(read_cr4() | 8);
   check_caught(watch(0, 0x80, kPort, kOne, out_byte, 0x80), 1, 0, out_byte_next, "I/O breakpoint: OUT");
   check_caught(watch(1, 0x80, kPort, kOne, in_byte, 0x80), 1, 0, in_byte_next, "I/O breakpoint: IN");

@@ -164,7 +164,7 @@ void test_debug_registers() {
   write_dr7(0x400);
   check_caught(c, 1, 0, plain_at, "instruction breakpoint: a fault at it");
   check_equal(c.dr6 & 0xe00f, 1, "DR6.B0");
-  // SDM vol. 3B 17.3.1.1: the one fault that leaves RF for its handler to set.
+  // SDM vol. 3B 18.3.1.1: the one fault that leaves RF for its handler to set.
   check((c.eflags & kRf) == 0, "RF is clear in the image of an instruction breakpoint");
 
   write_dr6(0);

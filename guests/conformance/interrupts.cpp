@@ -105,7 +105,7 @@ void test_more_shadows() {
   check_equal(g_saved_flags & 0x10300, 0x200, "saved flags: IF, no TF, no RF");
 }
 
-// Between the rounds of a REP the saved EIP is the instruction, with RF (SDM vol. 3B 17.3.1.1).
+// Between the rounds of a REP the saved EIP is the instruction, with RF (SDM vol. 3B 18.3.1.1).
 void test_repeat() {
   g_stop_ticks = false;
   static u8 buffer[65536];

@@ -1,4 +1,4 @@
-// Guest: SSE: availability, MXCSR, #XM, alignment, FXSAVE's layout, denormals (SDM vol. 1 10, 11; 3A 13).
+// Guest: SSE: availability, MXCSR, #XM, alignment, FXSAVE's layout, denormals (SDM vol. 1 10, 11; 3A 14).
 #include "runtime/runtime.h"
 
 namespace {
@@ -137,7 +137,7 @@ void test_alignment() {
   check_caught(run(fxrstor_at, odd + 4), 13, 0, fxrstor_at_at, "#GP(0): FXRSTOR");
 }
 
-// SDM vol. 3A table 13-1: CR0.EM, CR0.TS and CR4.OSFXSR.
+// SDM vol. 3A table 14-1: CR0.EM, CR0.TS and CR4.OSFXSR.
 void test_availability() {
   const u32 cr0 = read_cr0();
   write_cr0(cr0 | kEm);

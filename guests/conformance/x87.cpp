@@ -1,5 +1,5 @@
 // Guest: x87 and MMX: exceptions, FSW, FCW, FTW, environment images, MMX aliasing, CR0.NE (SDM vol. 1 8, 9;
-// 3A 12.2).
+// 3A 13.2).
 #include "runtime/pic.h"
 
 namespace {
