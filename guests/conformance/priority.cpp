@@ -5,7 +5,6 @@ namespace {
 
 alignas(4096) u8 g_pages[4][4096];
 constexpr u16 kSmall = 0x30;  // a segment of 16 bytes whose page is absent
-constexpr u32 kTf = 0x100;
 
 u32 page(u32 i) { return reinterpret_cast<u32>(g_pages[i]); }
 void set_page(u32 i, u32 flags) {

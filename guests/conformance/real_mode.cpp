@@ -9,7 +9,7 @@ REAL_CODE(registers, "movw %cs, %ax\n movw %sp, %bx", "movl $0x89abcdef, %ecx", 
 REAL_CODE(divide, "xorw %cx, %cx", "divw %cx", "");
 REAL_CODE(breakpoint, "nop", "int3", "");
 REAL_CODE(overflow, "movb $0x7f, %al\n incb %al", "into", "");
-REAL_CODE(bound, "movw $9, %ax\n movw $1, 0\n movw $5, 2", "boundw %ax, 0", "");
+REAL_CODE(bound, "movw $9, %ax\n movw $1, 0\n movw $5, 2", "bound %ax, 0", "");
 REAL_CODE(undefined, "nop", "ud2", "");
 REAL_CODE(lock_nop, "nop", ".byte 0xf0, 0x90", "");
 REAL_CODE(sldt, "nop", ".byte 0x0f, 0x00, 0xc0", "");
@@ -26,7 +26,7 @@ REAL_CODE(last_byte, "movw $0xffff, %bx", "movb (%bx), %al", "");
 REAL_CODE(past_limit4, "movw $0xfffd, %bx", "movl (%bx), %eax", "");
 REAL_CODE(stack_limit, "movw $0xffff, %bp", "movw (%bp), %ax", "");
 REAL_CODE(wide_offset, "movl $0x10000, %ebx", "movb (%ebx), %al", "");
-REAL_CODE(wide_jump, "", "data32 jmp . + 0x10000", "");
+REAL_CODE(wide_jump, "", ".byte 0x66, 0xe9\n .long 0x10000 - 6", "");
 REAL_CODE(pop_flags, "pushw $0x7ed7", "popfw", "pushfw\n popw %ax\n pushw $2\n popfw");
 REAL_CODE(pop_flags_wide, "pushl $0x00247002", "popfl", "pushfl\n popl %eax\n pushw $2\n popfw");
 REAL_CODE(interrupt_flags, "pushw $0x0302\n popfw", "nop", "");
