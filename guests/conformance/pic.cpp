@@ -45,6 +45,11 @@ bool on_interrupt(Frame& frame) {
   finish_irq(irq);
   return true;
 }
+u32 position(u32 irq) {
+  u32 i = 0;
+  while (i < g_logged && g_log[i] != irq) ++i;
+  return i;
+}
 void open_window() { asm volatile("sti\n nop\n nop\n nop\n nop\n cli" ::: "memory"); }
 
 // IRQ 0 by the timer, IRQ 4 by the UART's empty transmitter, IRQ 8 by the RTC's periodic interrupt.
@@ -240,7 +245,9 @@ void test_slave() {
   wait_for_request(kMaster, 0x15);
   mask(0xea, 0xfe);
   open_window();
-  check(g_logged == 3 && g_log[0] == 0 && g_log[1] == 8 && g_log[2] == 4, "0, then 8, then 4");
+  // The clock may have asked again meanwhile.
+  const u32 first = position(0), second = position(8), third = position(4);
+  check(first < second && second < third && third < g_logged, "0, then 8, then 4");
   stop_rtc();
   mask(0xff);
   // Vectors follow ICW2.

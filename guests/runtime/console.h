@@ -3,7 +3,9 @@
 
 #include "runtime/types.h"
 
+extern "C" {  // assembly calls them too
 void start_console();
 void print(const char* text);
 void print_hex(u32 value);
 void print_decimal(u32 value);
+}

@@ -50,7 +50,7 @@ using Handler = bool (*)(Frame& frame);
 void set_handler(Handler handler);
 
 // Ends the guest: status 1 of isa-debug-exit (value 0) if no check failed, else 3.
-[[noreturn]] void finish();
+extern "C" [[noreturn]] void finish();
 // The machine lacks what the whole guest is about.
 [[noreturn]] void skip_guest(const char* reason);
 
@@ -64,11 +64,11 @@ struct Tss {
   u16 trap, io_map;
 };
 extern "C" Tss g_tss;
-extern u64 g_gdt[64];
-extern u64 g_idt[256];
+extern "C" u64 g_gdt[64];
+extern "C" u64 g_idt[256];
 u64 make_descriptor(u32 base, u32 limit_raw, u8 access, u8 flags);
 u64 make_gate(u16 selector, u32 offset, u8 access, u8 parameters = 0);
 void reload_gdt();
 
-// Every guest defines it.
-void guest_main();
+// Every guest defines it. Its return ends the guest.
+extern "C" void guest_main();
