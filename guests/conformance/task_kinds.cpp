@@ -1,4 +1,5 @@
-// Guest: tasks of other kinds: the 286's TSS, and a task in virtual-8086 mode (SDM vol. 3A 8.6, 8.2.1; 3B 21.2.3).
+// Guest: tasks of other kinds: the 286's TSS, and a task in virtual-8086 mode (SDM vol. 3A 8.6, 8.2.1;
+// 3B 21.2.3).
 #include "runtime/v86.h"
 
 namespace {

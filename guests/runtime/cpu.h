@@ -70,10 +70,3 @@ inline bool has_feature(u32 bit) { return (cpuid(1).edx >> bit & 1) != 0; }
 constexpr u32 kFeatureVme = 1, kFeatureDe = 2, kFeaturePse = 3, kFeaturePae = 6, kFeatureApic = 9,
               kFeatureSep = 11, kFeaturePge = 13, kFeatureMmx = 23, kFeatureFxsr = 24, kFeatureSse = 25,
               kFeatureSse2 = 26;
-
-// QEMU's TCG, by its hypervisor leaf: for the few checks that would end a guest there
-// (docs/qemu-differences.md).
-inline bool on_tcg() {
-  const CpuidAnswer a = cpuid(0x40000000);
-  return a.ebx == 0x54474354 && a.ecx == 0x43544743 && a.edx == 0x47435447;
-}

@@ -8,6 +8,7 @@ alignas(8) u64 g_idt[256];
 namespace {
 
 Caught g_caught;
+bool g_told_tcg;
 Handler g_handler;
 alignas(16) u8 g_ring0_stack[32768];
 alignas(16) u8 g_user_stack[32768];
@@ -16,6 +17,20 @@ struct [[gnu::packed]] TablePointer {
   u16 limit;
   const void* base;
 };
+
+struct MultibootInfo {
+  u32 flags, mem_lower, mem_upper, boot_device;
+  const char* command_line;
+};
+
+bool has_word(const char* text, const char* word) {
+  for (; *text != 0; ++text) {
+    u32 i = 0;
+    while (word[i] != 0 && text[i] == word[i]) ++i;
+    if (word[i] == 0 && (text[i] == 0 || text[i] == ' ')) return true;
+  }
+  return false;
+}
 
 [[noreturn]] void leave(u32 value) {
   out32(0xf4, value);
@@ -27,6 +42,11 @@ struct [[gnu::packed]] TablePointer {
 extern "C" void caught_return();
 
 void finish() { leave(conclude_checks() == 0 ? 0 : 1); }
+
+bool on_tcg() {
+  const CpuidAnswer a = cpuid(0x40000000);
+  return g_told_tcg || (a.ebx == 0x54474354 && a.ecx == 0x43544743 && a.edx == 0x47435447);
+}
 
 void skip_guest(const char* reason) {
   print("skip * -- ");
@@ -117,7 +137,7 @@ Caught run_user(void (*code)(u32), u32 eflags, u32 esp) {
       reinterpret_cast<u32>(&entry));
 }
 
-extern "C" void runtime_start(u32 magic, u32) {
+extern "C" void runtime_start(u32 magic, const MultibootInfo* info) {
   start_console();
   // The firmware may have left its timer running, at vectors that are exceptions here.
   out8(0x21, 0xff);
@@ -142,6 +162,8 @@ extern "C" void runtime_start(u32 magic, u32) {
     print("not started by a multiboot loader\n");
     leave(1);
   }
+  constexpr u32 kHasCommandLine = 4;
+  g_told_tcg = (info->flags & kHasCommandLine) != 0 && has_word(info->command_line, "tcg");
   guest_main();
   finish();
 }

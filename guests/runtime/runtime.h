@@ -54,6 +54,11 @@ extern "C" [[noreturn]] void finish();
 // The machine lacks what the whole guest is about.
 [[noreturn]] void skip_guest(const char* reason);
 
+// QEMU's TCG executes this, by CPUID's hypervisor leaf, or because the word "tcg" on the command line says so
+// (a guest of KVM can't see that its host is emulated). For the few checks that would end a guest there
+// (docs/qemu-differences.md).
+bool on_tcg();
+
 void memory_set(void* to, int value, u32 bytes);
 void memory_copy(void* to, const void* from, u32 bytes);
 
