@@ -143,6 +143,7 @@ u8 Mc146818::read_register(u8 index) {
       update();
       const u8 flags = cmos_[kC];
       cmos_[kC] = 0;
+      irq_.set(false);  // what has come meanwhile is a new edge
       update();
       return flags;
     }

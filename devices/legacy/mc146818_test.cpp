@@ -118,6 +118,24 @@ TEST_F(Rtc, PeriodicInterrupt) {
   EXPECT_EQ(clock.next_deadline(), Clock::kNever);
 }
 
+// An event that comes while register C is read is a new request: an edge, or else no other would ever follow.
+TEST_F(Rtc, EventDuringTheReadOfFlagsIsANewEdge) {
+  set(0xa, 0x26);
+  set(0xb, 0x42);
+  run_to(clock.next_deadline());
+  time.step = 600'000;
+  int during_reads = 0;
+  for (int i = 0; i < 20; ++i) {
+    const bool stood = irq.level;
+    const int edges = irq.edges;
+    get(0xc);
+    if (!stood || !irq.level) continue;
+    ++during_reads;
+    EXPECT_EQ(irq.edges, edges + 1);
+  }
+  EXPECT_GT(during_reads, 0);
+}
+
 TEST_F(Rtc, UnreadRequestCostsNothing) {
   set(0xa, 0x21);
   set(0xb, 0x42);
