@@ -37,7 +37,7 @@ constexpr const char* kFooter =
 struct RawOptions {
   std::string memory = "128";
   std::string kernel, initrd, append;
-  std::string engine = "bt";
+  std::string engine = "bt", engine_switch;
   std::string bt_memory = "auto";
   std::string bt_cache, bt_verify_part;
   std::string cpu = "n270";
@@ -59,8 +59,13 @@ void declare_options(CLI::App& app, RawOptions& raw) {
   text("--kernel", raw.kernel, "Linux bzImage, multiboot or ELF32 kernel, for i386", "FILE");
   text("--initrd", raw.initrd, "Initial RAM disk; for multiboot the modules, 'FILE ARGS,FILE ARGS'", "FILE");
   text("--append", raw.append, "The kernel's command line", "TEXT");
-  text("--engine", raw.engine, "bt: binary translation (default); interp: the reference interpreter",
+  text("--engine", raw.engine,
+       "bt: binary translation (default); interp: the reference interpreter; bt,interp: both, to switch "
+       "between",
        "ENGINE");
+  text("--engine-switch", raw.engine_switch,
+       "Switch by the clock, for tests: every:100ms,bt,interp:2ms; or every:1000i,... under -icount",
+       "TURNS");
   text("--bt-memory", raw.bt_memory,
        "How bt reaches guest memory: soft (inline TLB), window (host mappings), auto (default)", "WAY");
   text("--bt-cache", raw.bt_cache, "Size of bt's cache of translated code: MiB, or with K, M or G", "SIZE");
@@ -101,12 +106,8 @@ Result<void> read_stats(const std::string& text, RunOptions& options) {
 }
 
 Result<void> read_engine(const RawOptions& raw, MachineConfig& machine) {
-  if (raw.engine == "bt")
-    machine.engine = EngineKind::bt;
-  else if (raw.engine == "interp")
-    machine.engine = EngineKind::interp;
-  else
-    return fail(ErrorKind::usage, "-engine takes bt or interp, not '{}'", raw.engine);
+  machine.engines = RS_TRY(parse_engines(raw.engine));
+  if (!raw.engine_switch.empty()) machine.engine_turns = RS_TRY(parse_engine_turns(raw.engine_switch));
   if (raw.bt_memory == "soft")
     machine.bt_memory = BtMemory::soft;
   else if (raw.bt_memory == "window")
@@ -152,7 +153,7 @@ Result<RunOptions> understand(const RawOptions& raw, const CLI::App& app) {
   Tracer check;
   RS_TRY(check.enable(raw.trace_words));
   options.machine.bt_verify = check.on(TracePoint::verify);
-  if (options.machine.bt_verify && options.machine.engine != EngineKind::bt)
+  if (options.machine.bt_verify && !options.machine.has_engine(EngineKind::bt))
     return fail(ErrorKind::usage, "-d verify compares -engine bt with interp; there is nothing to compare");
   if (!options.machine.bt_verify && app.count("--bt-verify-part") != 0)
     return fail(ErrorKind::usage, "-bt-verify-part is for -d verify");

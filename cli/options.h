@@ -43,6 +43,8 @@ Result<CharTarget> parse_serial(const std::string& text);       // stdio, file:P
 Result<CharTarget> parse_debugcon(const std::string& text);     // stdio, file:PATH, null, PATH
 Result<DebugExitConfig> parse_device(const std::string& text);  // isa-debug-exit,iobase=0xf4,iosize=4
 Result<unsigned> parse_icount(const std::string& text);         // shift=N
+Result<std::vector<EngineKind>> parse_engines(const std::string& text);  // bt,interp
+Result<EngineTurns> parse_engine_turns(const std::string& text);         // every:TIME,ENGINE[:TIME],...
 Result<unsigned> parse_verify_part(const std::string& text);
 
 }  // namespace ringshift

@@ -26,7 +26,7 @@ TEST(OptionsTest, Defaults) {
   const auto options = parse({"-kernel", "k"});
   ASSERT_TRUE(options) << options.error().message;
   EXPECT_EQ(options->machine.ram_bytes, 128u << 20);
-  EXPECT_EQ(options->machine.engine, EngineKind::bt);
+  EXPECT_EQ(options->machine.engines, std::vector{EngineKind::bt});
   EXPECT_EQ(options->machine.bt_memory, BtMemory::automatic);
   EXPECT_EQ(options->serial.kind, CharTarget::Kind::stdio);
   EXPECT_EQ(options->stats, StatsFormat::none);
@@ -50,7 +50,7 @@ TEST(OptionsTest, EverythingWithOneDash) {
   ASSERT_TRUE(options) << options.error().message;
   EXPECT_EQ(options->machine.ram_bytes, 256u << 20);
   EXPECT_EQ(options->machine.boot.initrd, "i");
-  EXPECT_EQ(options->machine.engine, EngineKind::interp);
+  EXPECT_EQ(options->machine.engines, std::vector{EngineKind::interp});
   EXPECT_EQ(options->serial.kind, CharTarget::Kind::file);
   EXPECT_EQ(options->serial.path, "/tmp/x");
   EXPECT_EQ(options->debugcon->kind, CharTarget::Kind::stdio);
@@ -66,6 +66,32 @@ TEST(OptionsTest, EverythingWithOneDash) {
   EXPECT_EQ(*options->machine.icount_shift, 3u);
   EXPECT_EQ(options->machine.bt_memory, BtMemory::soft);
   EXPECT_EQ(options->machine.bt_cache_bytes, 8u << 20);
+}
+
+TEST(OptionsTest, SetsOfEngines) {
+  const auto options =
+      parse({"-kernel", "k", "-engine", "interp,bt", "-engine-switch", "every:100ms,bt,interp:50us"});
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_EQ(options->machine.engines, (std::vector{EngineKind::interp, EngineKind::bt}));
+  const EngineTurns& turns = *options->machine.engine_turns;
+  EXPECT_FALSE(turns.counted);
+  ASSERT_EQ(turns.turns.size(), 2u);
+  EXPECT_EQ(turns.turns[0].engine, "bt");
+  EXPECT_EQ(turns.turns[0].length, 100'000'000u);
+  EXPECT_EQ(turns.turns[1].engine, "interp");
+  EXPECT_EQ(turns.turns[1].length, 50'000u);
+  const auto counted =
+      parse({"-kernel", "k", "-engine", "bt,interp", "-engine-switch", "every:7i,bt,interp"});
+  ASSERT_TRUE(counted);
+  EXPECT_TRUE(counted->machine.engine_turns->counted);
+  EXPECT_EQ(counted->machine.engine_turns->turns[1].length, 7u);
+  for (const char* wrong : {"", "bt,", ",bt", "bt,bt", "kvm2", "bt,,interp", "BT"})
+    usage_error({"-kernel", "k", "-engine", wrong});
+  for (const char* wrong :
+       {"100ms,bt,interp", "every:,bt,interp", "every:0ms,bt,interp", "every:1,bt,interp", "every:1ms",
+        "every:1ms,bt", "every:1ms,bt,interp:5i", "every:-1ms,bt,interp", "every:1h,bt,interp",
+        "every:99999999999999999999s,bt,interp", "every:999999s,bt,interp"})
+    usage_error({"-kernel", "k", "-engine", "bt,interp", "-engine-switch", wrong});
 }
 
 TEST(OptionsTest, TwoDashesAndEqualsSigns) {

@@ -19,6 +19,7 @@
 namespace ringshift {
 
 class HostCode;
+class DecodeCache;
 
 // Told when address translation changes, so that an engine can drop what it derived (links between pages,
 // windows). Called on the vCPU's thread, after the Tlb was flushed.
@@ -69,6 +70,9 @@ struct Cpu final : PhysicalMapListener {
   u32 rep_round = 4096;
   // interp's executor of x87 and SSE instructions; made when first needed.
   std::shared_ptr<HostCode> host_code;
+  // What interpreters have decoded. One for all of a Cpu (an engine of its own, a translator's fallback): the
+  // page attribute behind it can have one owner only.
+  std::shared_ptr<DecodeCache> decode_cache;
   // Exceptions raised while one was being delivered; emptied when a delivery ends well.
   std::vector<DeliveredFault> fault_chain;
   // Exceptions delivered, by vector (-stats).

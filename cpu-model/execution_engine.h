@@ -6,6 +6,7 @@
 
 #include "cpu-model/cpu_io.h"
 #include "cpu-model/vcpu_state.h"
+#include "memory/physical_map.h"
 
 namespace ringshift {
 
@@ -41,9 +42,13 @@ class ExecutionEngine {
   virtual ExitReason run(CpuIo& io) = 0;
   // Makes run() return soon. From any thread or signal handler.
   virtual void request_exit() = 0;
-  // Copies the architectural state out and in; only while run() is not active.
+  // Copies the architectural state out and in; only while run() is not active. After restore() the engine
+  // uses nothing that it knew of the guest's paging, and looks at what the state says is pending.
   virtual void save(VcpuState& state) const = 0;
   virtual void restore(const VcpuState& state) = 0;
+  // Before another engine takes over: PhysicalMap::note_page_write() for each page that run() has written to
+  // past the page attributes since the last call. For engines that honour them there is none.
+  virtual void note_writes(PhysicalMap&) {}
   virtual EngineCapabilities capabilities() const = 0;
   virtual void report(StatsSink& sink) const = 0;
   // After ExitReason::failed: what is wrong, in one line.

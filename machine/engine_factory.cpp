@@ -7,6 +7,9 @@
 namespace ringshift {
 
 namespace {
+constexpr std::pair<EngineKind, std::string_view> kEngineNames[] = {{EngineKind::bt, "bt"},
+                                                                    {EngineKind::interp, "interp"}};
+
 Result<std::unique_ptr<ExecutionEngine>> make_bt(const MachineConfig& config, Cpu& cpu) {
   BtOptions options;
   switch (config.bt_memory) {
@@ -28,8 +31,20 @@ Result<std::unique_ptr<ExecutionEngine>> make_bt(const MachineConfig& config, Cp
 }
 }  // namespace
 
-Result<std::unique_ptr<ExecutionEngine>> make_engine(const MachineConfig& config, Cpu& cpu) {
-  if (config.engine == EngineKind::bt) return make_bt(config, cpu);
+std::string_view engine_name(EngineKind kind) {
+  for (const auto& [known, name] : kEngineNames)
+    if (known == kind) return name;
+  return {};
+}
+
+std::optional<EngineKind> engine_of_name(std::string_view name) {
+  for (const auto& [kind, known] : kEngineNames)
+    if (known == name) return kind;
+  return std::nullopt;
+}
+
+Result<std::unique_ptr<ExecutionEngine>> make_engine(EngineKind kind, const MachineConfig& config, Cpu& cpu) {
+  if (kind == EngineKind::bt) return make_bt(config, cpu);
   return std::make_unique<Interpreter>(cpu);
 }
 

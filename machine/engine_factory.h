@@ -2,6 +2,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string_view>
 
 #include "cpu-model/cpu.h"
 #include "cpu-model/execution_engine.h"
@@ -9,7 +11,11 @@
 
 namespace ringshift {
 
+// As -engine spells it, and back.
+std::string_view engine_name(EngineKind kind);
+std::optional<EngineKind> engine_of_name(std::string_view name);
+
 // An engine that can't run on this host is ErrorKind::engine_unavailable.
-Result<std::unique_ptr<ExecutionEngine>> make_engine(const MachineConfig& config, Cpu& cpu);
+Result<std::unique_ptr<ExecutionEngine>> make_engine(EngineKind kind, const MachineConfig& config, Cpu& cpu);
 
 }  // namespace ringshift

@@ -7,7 +7,6 @@
 #include <ctime>
 
 #include "devices/host_time.h"
-#include "machine/engine_factory.h"
 #include "machine/host_memory.h"
 #include "machine/loaders/load_kernel.h"
 
@@ -32,7 +31,7 @@ Machine::~Machine() = default;
 Result<std::unique_ptr<Machine>> Machine::create(MachineConfig config, MachineBackends backends,
                                                  Tracer tracer) {
   // The verifier's replica has RAM of its own.
-  const bool replica = config.engine == EngineKind::bt && config.bt_verify;
+  const bool replica = config.has_engine(EngineKind::bt) && config.bt_verify;
   RS_TRY(check_host_memory(config.ram_bytes * (replica ? 2 : 1)));
   CpuidTable cpuid = RS_TRY(CpuidTable::create(config.cpu_model));
   GuestMemory memory = RS_TRY(GuestMemory::create(config.ram_bytes));
@@ -70,11 +69,8 @@ Result<void> Machine::assemble() {
   board_ = std::make_unique<PcBoard>(around, config_);
   RS_TRY(board_->attach());
   io_ = std::make_unique<BoardIo>(*board_, *clock_, tracer_, [this](u32) { service(); });
-  engine_ = RS_TRY(make_engine(config_, *cpu_));
-  if (virtual_time_ != nullptr && !engine_->capabilities().virtual_time)
-    return fail(ErrorKind::engine_unavailable,
-                "-icount: engine {} cannot count instructions; use -engine interp",
-                engine_->capabilities().name);
+  engines_ = RS_TRY(EngineSet::create(config_, *cpu_));
+  if (config_.engine_turns) rotation_.emplace(*engines_, RS_TRY(turns_in_ns(config_)), *clock_, control_);
   clock_->on_deadline_change([this](u64) { follow_deadline(); });
   return {};
 }
@@ -90,11 +86,9 @@ Result<void> Machine::boot() {
   state.tsc_offset = 0 - clock_->tsc();
   RS_TRY(load_kernel(config_.boot, map_, {.acpi_rsdp = board_->rsdp()}, state));
   // The loaders wrote behind the engines' backs.
-  for (Gpa page = 0; page < memory_.size(); page += kPageSize)
-    if ((map_.flags(page) & kWriteAttributes) != 0) map_.note_write(page, kPageSize);
+  for (Gpa page = 0; page < memory_.size(); page += kPageSize) map_.note_page_write(page);
   cpu_->fault_chain.clear();
-  engine_->restore(state);
-  cpu_->flush_all();
+  engines_->current().restore(state);
   if (tracer_.on(TracePoint::cpu_reset)) tracer_.write("cpu_reset:\n{}\n", describe_cpu());
   return {};
 }

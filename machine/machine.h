@@ -12,11 +12,12 @@
 
 #include "base/trace.h"
 #include "cpu-model/cpu.h"
-#include "cpu-model/execution_engine.h"
 #include "devices/backend/char_backend.h"
 #include "devices/clock.h"
 #include "machine/board_io.h"
 #include "machine/cpu_wires.h"
+#include "machine/engine_rotation.h"
+#include "machine/engine_set.h"
 #include "machine/host_alarm.h"
 #include "machine/machine_config.h"
 #include "machine/pc_board.h"
@@ -78,6 +79,8 @@ class Machine final : public PowerControl {
   void raise_nmi() { wires_->raise_nmi(); }
   Cpu& cpu() { return *cpu_; }
   GuestMemory& memory() { return memory_; }
+  // Between runs: which engine runs next may be changed.
+  EngineSet& engines() { return *engines_; }
 
  private:
   Machine(MachineConfig config, MachineBackends backends, Tracer tracer, GuestMemory memory,
@@ -107,7 +110,8 @@ class Machine final : public PowerControl {
   std::unique_ptr<CpuWires> wires_;
   std::unique_ptr<PcBoard> board_;
   std::unique_ptr<BoardIo> io_;
-  std::unique_ptr<ExecutionEngine> engine_;
+  std::unique_ptr<EngineSet> engines_;
+  std::optional<EngineRotation> rotation_;
   WorkQueue queue_{control_};
   HostAlarm alarm_{control_};
   std::vector<std::function<void()>> between_runs_;

@@ -1,8 +1,10 @@
 // MachineConfig: what a machine is made of, as the command line or a test says.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/types.h"
 #include "machine/loaders/boot_files.h"
@@ -11,6 +13,16 @@ namespace ringshift {
 
 enum class EngineKind { bt, interp };
 enum class BtMemory { soft, window, automatic };
+
+// -engine-switch: engines in turn, each for its time of the guest's clock.
+struct EngineTurn {
+  std::string engine;
+  u64 length;  // ns, or instructions
+};
+struct EngineTurns {
+  bool counted = false;  // lengths are instructions; needs virtual time
+  std::vector<EngineTurn> turns;
+};
 
 // -device isa-debug-exit
 struct DebugExitConfig {
@@ -21,7 +33,8 @@ struct DebugExitConfig {
 struct MachineConfig {
   u64 ram_bytes = u64{128} << 20;
   std::string cpu_model = "n270";
-  EngineKind engine = EngineKind::bt;
+  std::vector<EngineKind> engines{EngineKind::bt};  // none twice; the first runs first
+  std::optional<EngineTurns> engine_turns;
   BtMemory bt_memory = BtMemory::automatic;
   u64 bt_cache_bytes = 0;                // 0: the engine's default
   bool count_instructions = false;       // for -stats, under bt; costs some percent
@@ -31,6 +44,10 @@ struct MachineConfig {
   BootFiles boot;
   bool no_reboot = false;
   std::optional<DebugExitConfig> debug_exit;
+
+  bool has_engine(EngineKind kind) const {
+    return std::find(engines.begin(), engines.end(), kind) != engines.end();
+  }
 };
 
 }  // namespace ringshift

@@ -34,7 +34,7 @@ void Machine::report(StatsSink& sink) const {
   sink.count("machine", "exits: halted", counters_.halts);
   sink.count("machine", "exits: requested", counters_.leaves);
   sink.count("machine", "services", counters_.services);
-  engine_->report(sink);
+  engines_->report(sink);
   for (unsigned vector = 0; vector < 256; ++vector)
     if (cpu_->delivered[vector] != 0)
       sink.count("exceptions and interrupts delivered", vector_name(vector), cpu_->delivered[vector]);
@@ -50,7 +50,7 @@ void Machine::report(StatsSink& sink) const {
 
 std::string Machine::describe_cpu() const {
   VcpuState state;
-  engine_->save(state);
+  engines_->current().save(state);
   return describe_state(state);
 }
 

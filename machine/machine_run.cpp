@@ -15,9 +15,10 @@ RunOutcome Machine::run() {
     if (auto started = alarm_.start(); !started)
       return RunOutcome{RunOutcome::Kind::failed, 0, {}, std::move(started).error()};
   clock_->follow();
+  if (rotation_) rotation_->start();
   follow_deadline();
   std::optional<RunOutcome> outcome;
-  while (!outcome) outcome = settle(engine_->run(*io_));
+  while (!outcome) outcome = settle(engines_->run(*io_));
   alarm_.stop();
   board_->flush();
   return *std::move(outcome);
@@ -26,16 +27,18 @@ RunOutcome Machine::run() {
 std::optional<RunOutcome> Machine::settle(ExitReason reason) {
   // A halted CPU may have triple-faulted in the delivery of the interrupt that was to wake it.
   if (reason == ExitReason::shutdown || cpu_->state.shutdown != 0) {
-    engine_->save(cpu_->state);
+    engines_->current().save(cpu_->state);
     std::string report = describe_triple_fault(*cpu_);
     if (tracer_.on(TracePoint::cpu_reset)) tracer_.write("cpu_reset: triple fault\n{}", report);
     return RunOutcome{RunOutcome::Kind::triple_fault, 0, std::move(report)};
   }
   if (reason == ExitReason::failed)
-    return RunOutcome{RunOutcome::Kind::failed, 0, {}, Error{ErrorKind::internal, engine_->failure()}};
+    return RunOutcome{
+        RunOutcome::Kind::failed, 0, {}, Error{ErrorKind::internal, engines_->current().failure()}};
   ++(reason == ExitReason::halted ? counters_.halts : counters_.leaves);
   control_.clear_event(kEventExit);
   for (auto& work : std::exchange(between_runs_, {})) work();
+  if (rotation_) rotation_->turn_if_due();
   if (asked_) {
     RunOutcome outcome = *std::exchange(asked_, std::nullopt);
     if (outcome.kind != RunOutcome::Kind::reset || config_.no_reboot) return outcome;
@@ -55,7 +58,7 @@ void Machine::ask(RunOutcome outcome) {
 
 void Machine::request_stop() {
   stop_requested_ = true;
-  engine_->request_exit();
+  engines_->current().request_exit();
   queue_.wake();
 }
 

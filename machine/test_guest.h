@@ -78,11 +78,12 @@ class CaptureBackend final : public CharBackend {
   std::shared_ptr<std::string> text_;
 };
 
-// A machine that runs `kernel` by interp, and what it prints to E9h and COM1.
+// A machine that runs `kernel`, by interp if nothing else is said, and what it prints to E9h and COM1.
 struct TestMachine {
-  explicit TestMachine(const std::string& kernel, MachineConfig config = {}) {
+  explicit TestMachine(const std::string& kernel, MachineConfig config = {},
+                       std::vector<EngineKind> engines = {EngineKind::interp}) {
     config.ram_bytes = u64{16} << 20;
-    config.engine = EngineKind::interp;
+    config.engines = std::move(engines);
     config.boot.kernel = kernel;
     if (!config.debug_exit) config.debug_exit = DebugExitConfig{0xf4, 4};
     auto made = Machine::create(

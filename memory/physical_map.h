@@ -76,6 +76,10 @@ class PhysicalMap {
   void note_write_ahead(Gpa gpa, u32 length);
   // After a write to RAM whose page has write attributes; within one page.
   void note_write(Gpa gpa, u32 length);
+  // The same of a whole page that was written past the attributes (a loader, another engine's dirty log).
+  void note_page_write(Gpa page) {
+    if ((flags(page) & kWriteAttributes) != 0) note_write(page, kPageSize);
+  }
 
   // Copies to or from RAM as a device's DMA or a loader does, with write notices; false, and nothing done, if
   // the range isn't all RAM.

@@ -42,6 +42,7 @@ void BtEngine::restore(const VcpuState& state) {
   impl_->cpu.state = state;
   impl_->cpu.flush_all();
   impl_->dispatcher.restored();
+  impl_->cpu.control.raise_event(kEventInspect);
 }
 
 EngineCapabilities BtEngine::capabilities() const {

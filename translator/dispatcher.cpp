@@ -79,6 +79,7 @@ ExitReason Dispatcher::run(CpuIo& io) {
   context_.host_mxcsr = read_mxcsr();
   modes_.begin_run();
   cpu_.control.keep_quiet_word(&context_.quiet);
+  const u64 retired_before = cpu_.control.retired;
   load_fpu(context_);
   const u8* const start = dispatch();
   count_.grant(0);
@@ -89,6 +90,7 @@ ExitReason Dispatcher::run(CpuIo& io) {
   reset_host_fpu();
   cpu_.control.keep_quiet_word(nullptr);
   cpu_.control.retired += std::exchange(context_.executed, 0);
+  instructions_ += cpu_.control.retired - retired_before;
   cpu_.io = nullptr;
   if (verifier_ != nullptr) end_verified_run();
   return exit_reason_;
@@ -282,7 +284,7 @@ void Dispatcher::report_fallbacks(StatsSink& sink) const {
 
 void Dispatcher::report(StatsSink& sink) const {
   const TranslationCounters& made = translator_.counters();
-  sink.count("bt", "instructions", cpu_.control.retired + context_.executed);
+  sink.count("bt", "instructions", instructions_);
   sink.count("bt", "blocks translated", made.blocks);
   sink.count("bt", "guest instructions translated", made.guest_instructions);
   sink.count("bt", "guest bytes translated", made.guest_bytes);

@@ -197,6 +197,7 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
         window_failures = 0, retranslations = 0;
   };
   Counters counters_;
+  u64 instructions_ = 0;  // retired in run()
   Pauses pauses_;
 };
 

@@ -35,13 +35,18 @@ bool discards_single_step(const Instruction& insn, const VcpuState& state) {
   }
 }
 
+DecodeCache& decode_cache_of(Cpu& cpu) {
+  if (cpu.decode_cache == nullptr) cpu.decode_cache = std::make_shared<DecodeCache>(cpu.phys);
+  return *cpu.decode_cache;
+}
+
 }  // namespace
 
 Interpreter::Interpreter(Cpu& cpu)
     : cpu_(cpu),
       decoder_(cpu.cpuid),
       handlers_(handler_table()),
-      cache_(cpu.phys),
+      cache_(decode_cache_of(cpu)),
       fallbacks_(std::make_unique<u64[]>(kHandlerCount)) {}
 
 Interpreter::~Interpreter() = default;
@@ -318,7 +323,9 @@ ExitReason Interpreter::loop(CpuIo& io) {
 ExitReason Interpreter::run(CpuIo& io) {
   cpu_.io = &io;
   tracing_ = cpu_.trace.on(TracePoint::exec);
+  const u64 before = cpu_.control.retired;
   const ExitReason reason = loop(io);
+  retired_ += cpu_.control.retired - before;
   cpu_.io = nullptr;
   return reason;
 }
@@ -338,7 +345,7 @@ EngineCapabilities Interpreter::capabilities() const {
 }
 
 void Interpreter::report(StatsSink& sink) const {
-  sink.count("interp", "instructions", cpu_.control.retired);
+  sink.count("interp", "instructions", retired_);
   const DecodeCache::Counters& cache = cache_.counters();
   sink.count("interp", "decoded", cache.inserted);
   sink.count("interp", "decodes-overwritten", cache.invalidated);

@@ -58,10 +58,11 @@ class Interpreter final : public ExecutionEngine {
   Cpu& cpu_;
   Decoder decoder_;
   const HandlerTable& handlers_;
-  DecodeCache cache_;
+  DecodeCache& cache_;  // cpu_.decode_cache
   std::unique_ptr<u64[]> fallbacks_;
   DecodedInstruction scratch_{};
   bool tracing_ = false;
+  u64 retired_ = 0;  // in run()
 };
 
 }  // namespace ringshift
