@@ -12,7 +12,7 @@ struct Name {
   std::string_view name;
   Value value;
 };
-constexpr std::array<Name, 21> kNames{{
+constexpr std::array<Name, 22> kNames{{
     {"m", Value::required},        {"kernel", Value::required},
     {"initrd", Value::required},   {"append", Value::required},
     {"engine", Value::required},   {"engine-switch", Value::required},
@@ -23,7 +23,7 @@ constexpr std::array<Name, 21> kNames{{
     {"stats", Value::optional},    {"cpu", Value::required},
     {"icount", Value::required},   {"bt-memory", Value::required},
     {"bt-cache", Value::required}, {"bt-verify-part", Value::required},
-    {"help", Value::none},
+    {"monitor", Value::required},  {"help", Value::none},
 }};
 
 const Name* find(std::string_view name) {

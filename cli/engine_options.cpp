@@ -34,7 +34,8 @@ std::optional<Length> parse_length(std::string_view text) {
   constexpr u64 kDay = u64{86'400} * 1'000'000'000;
   constexpr u64 kMostCounted = u64{1} << 50;
   if (unit == "i") return number < kMostCounted ? std::optional(Length{number, true}) : std::nullopt;
-  constexpr std::pair<std::string_view, u64> kUnits[] = {{"us", 1000}, {"ms", 1'000'000}, {"s", 1'000'000'000}};
+  constexpr std::pair<std::string_view, u64> kUnits[] = {
+      {"us", 1000}, {"ms", 1'000'000}, {"s", 1'000'000'000}};
   for (const auto& [name, ns] : kUnits)
     if (unit == name && number < kDay / ns) return Length{number * ns, false};
   return std::nullopt;
@@ -57,10 +58,11 @@ Result<std::vector<EngineKind>> parse_engines(const std::string& text) {
 Result<EngineTurns> parse_engine_turns(const std::string& text) {
   constexpr std::string_view kEvery = "every:";
   const auto wrong = [&] {
-    return fail(ErrorKind::usage,
-                "-engine-switch takes every:TIME,ENGINE[:TIME],ENGINE[:TIME]...; a TIME is 100ms, 50us, 2s or, "
-                "under -icount, 1000i; not '{}'",
-                text);
+    return fail(
+        ErrorKind::usage,
+        "-engine-switch takes every:TIME,ENGINE[:TIME],ENGINE[:TIME]...; a TIME is 100ms, 50us, 2s or, "
+        "under -icount, 1000i; not '{}'",
+        text);
   };
   if (!text.starts_with(kEvery)) return wrong();
   const auto parts = split_at_commas(std::string_view(text).substr(kEvery.size()));

@@ -103,6 +103,20 @@ Result<DebugExitConfig> parse_device(const std::string& text) {
   return config;
 }
 
+// QEMU's ",server=on,wait=off" and the like change nothing here: it always listens and never waits.
+Result<std::string> parse_monitor(const std::string& text) {
+  if (text == "none" || text == "null") return std::string();
+  constexpr std::string_view kUnix = "unix:";
+  std::string_view path = text;
+  if (!path.starts_with(kUnix))
+    return fail(ErrorKind::usage, "-monitor takes unix:PATH or none, not '{}'", text);
+  path.remove_prefix(kUnix.size());
+  for (const std::string_view tail : {",wait=off", ",nowait", ",server=on", ",server"})
+    if (path.ends_with(tail)) path.remove_suffix(tail.size());
+  if (path.empty()) return fail(ErrorKind::usage, "-monitor unix: needs a path");
+  return std::string(path);
+}
+
 Result<unsigned> parse_icount(const std::string& text) {
   std::string_view digits = text;
   if (digits.starts_with("shift=")) digits.remove_prefix(6);

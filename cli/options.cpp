@@ -42,7 +42,7 @@ struct RawOptions {
   std::string bt_cache, bt_verify_part;
   std::string cpu = "n270";
   std::string serial = "stdio";
-  std::string debugcon;
+  std::string debugcon, monitor;
   std::vector<std::string> devices;
   std::string trace_words, trace_file;
   std::string stats, icount, timeout;
@@ -76,6 +76,7 @@ void declare_options(CLI::App& app, RawOptions& raw) {
   text("--serial", raw.serial, "COM1: stdio (default), null or file:PATH", "WHERE");
   app.add_flag("--nographic", raw.nographic, "COM1 on the terminal (as without it: there is no display)");
   text("--debugcon", raw.debugcon, "Debug console at port E9h: stdio, null or a file", "FILE");
+  text("--monitor", raw.monitor, "The monitor (also at Ctrl-A C) at a Unix socket: unix:PATH", "WHERE");
   app.add_option("--device", raw.devices,
                  "isa-debug-exit,iobase=0xf4,iosize=4: the guest can end the program")
       ->type_name("DEVICE")
@@ -147,6 +148,7 @@ Result<RunOptions> understand(const RawOptions& raw, const CLI::App& app) {
   if (app.count("--icount") != 0) options.machine.icount_shift = RS_TRY(parse_icount(raw.icount));
   options.serial = RS_TRY(parse_serial(raw.serial));
   if (app.count("--debugcon") != 0) options.debugcon = RS_TRY(parse_debugcon(raw.debugcon));
+  if (app.count("--monitor") != 0) options.monitor_path = RS_TRY(parse_monitor(raw.monitor));
   if (app.count("--timeout") != 0) options.timeout_seconds = RS_TRY(read_timeout(raw.timeout));
   if (app.count("--stats") != 0) RS_TRY(read_stats(raw.stats, options));
   options.machine.count_instructions = options.stats != StatsFormat::none;

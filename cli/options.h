@@ -24,8 +24,9 @@ struct RunOptions {
   MachineConfig machine;
   CharTarget serial;
   std::optional<CharTarget> debugcon;
-  std::string trace_words;  // -d
-  std::string trace_file;   // -D
+  std::string monitor_path;  // of a Unix socket; empty: none
+  std::string trace_words;   // -d
+  std::string trace_file;    // -D
   StatsFormat stats = StatsFormat::none;
   std::string stats_file;
   std::optional<double> timeout_seconds;
@@ -42,6 +43,7 @@ Result<u64> parse_memory_size(const std::string& text);         // "256" (MiB), 
 Result<CharTarget> parse_serial(const std::string& text);       // stdio, file:PATH, null
 Result<CharTarget> parse_debugcon(const std::string& text);     // stdio, file:PATH, null, PATH
 Result<DebugExitConfig> parse_device(const std::string& text);  // isa-debug-exit,iobase=0xf4,iosize=4
+Result<std::string> parse_monitor(const std::string& text);     // unix:PATH, none; the path
 Result<unsigned> parse_icount(const std::string& text);         // shift=N
 Result<std::vector<EngineKind>> parse_engines(const std::string& text);  // bt,interp
 Result<EngineTurns> parse_engine_turns(const std::string& text);         // every:TIME,ENGINE[:TIME],...

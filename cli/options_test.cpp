@@ -94,6 +94,16 @@ TEST(OptionsTest, SetsOfEngines) {
     usage_error({"-kernel", "k", "-engine", "bt,interp", "-engine-switch", wrong});
 }
 
+TEST(OptionsTest, Monitor) {
+  EXPECT_EQ(parse({"-kernel", "k"})->monitor_path, "");
+  EXPECT_EQ(parse({"-kernel", "k", "-monitor", "unix:/tmp/m"})->monitor_path, "/tmp/m");
+  EXPECT_EQ(parse({"-kernel", "k", "-monitor", "unix:/tmp/m,server,nowait"})->monitor_path, "/tmp/m");
+  EXPECT_EQ(parse({"-kernel", "k", "-monitor", "unix:m,server=on,wait=off"})->monitor_path, "m");
+  EXPECT_EQ(parse({"-kernel", "k", "-monitor", "none"})->monitor_path, "");
+  for (const char* wrong : {"", "unix:", "unix:,server", "stdio", "tcp:localhost:1"})
+    usage_error({"-kernel", "k", "-monitor", wrong});
+}
+
 TEST(OptionsTest, TwoDashesAndEqualsSigns) {
   const auto options = parse({"--kernel=k", "--m", "1G", "-append=a=b c", "--engine", "interp"});
   ASSERT_TRUE(options) << options.error().message;

@@ -13,6 +13,7 @@
 #include "cli/console_backend.h"
 #include "cli/exit_status.h"
 #include "cli/host_events.h"
+#include "cli/monitor_socket.h"
 #include "cli/terminal.h"
 #include "devices/backend/file_backend.h"
 #include "machine/machine.h"
@@ -136,6 +137,8 @@ Result<int> run_machine(const RunOptions& options) {
   if (options.debugcon) backends.debugcon = RS_TRY(make_backend(*options.debugcon, events));
   const bool on_terminal = options.serial.kind == CharTarget::Kind::stdio;
   auto* console = on_terminal ? static_cast<ConsoleBackend*>(backends.serial.get()) : nullptr;
+  std::unique_ptr<MonitorSocket> monitor;
+  if (!options.monitor_path.empty()) monitor = RS_TRY(MonitorSocket::create(options.monitor_path));
   Tracer tracer = RS_TRY(make_tracer(options));
   const auto machine = RS_TRY(Machine::create(options.machine, std::move(backends), std::move(tracer)));
 
@@ -146,7 +149,14 @@ Result<int> run_machine(const RunOptions& options) {
   int stop_signal = 0;
   events.start({.input = on_terminal, .timeout_seconds = options.timeout_seconds},
                handlers_for(*machine, console, events, stop_status, stop_signal));
+  if (monitor != nullptr)
+    monitor->start([&machine = *machine](std::string line, MonitorSocket::Reply reply) {
+      machine.post_between_runs([&machine, line = std::move(line), reply = std::move(reply)] {
+        reply(monitor_command(machine, line));
+      });
+    });
   const RunOutcome outcome = machine->run();
+  if (monitor != nullptr) monitor->finish();
   events.finish();
   set_panic_dump(nullptr);
   int status = status_of(outcome, stop_status);

@@ -23,6 +23,9 @@ class TimeSource {
   virtual const TscScale* tsc_scale() const { return nullptr; }
   // Called when timers are run: keeps in step with what the source is derived from.
   virtual void follow() {}
+  // The machine was stopped: time stands still from pause() to resume().
+  virtual void pause() {}
+  virtual void resume() {}
 };
 
 // One instruction is 2^shift nanoseconds; `retired` is read at each call, `skipped` is added when the guest
@@ -57,6 +60,9 @@ class Clock {
   const TscScale* tsc_scale() const { return source_.tsc_scale(); }
   // Before the guest starts, and after it was stopped; run_due() does it too.
   void follow() { source_.follow(); }
+  // The machine is stopped; nothing becomes due meanwhile. Each once, in turn.
+  void pause() { source_.pause(); }
+  void resume() { source_.resume(); }
 
   // A one-shot timer, owned by a device (a member), which must not outlive the clock.
   class Timer {

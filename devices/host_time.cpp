@@ -5,6 +5,7 @@
 #include <x86intrin.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/host_clock.h"
 
@@ -51,18 +52,21 @@ HostTime::Sample HostTime::sample() {
 
 HostTime::HostTime() : anchor_(sample()), start_ns_(anchor_.ns), trusted_(tsc_is_constant()) {}
 
-u64 HostTime::now_ns() { return active_ ? scale_.at(__rdtsc()) / kCountsPerNs : host_clock_ns() - start_ns_; }
+u64 HostTime::now_ns() {
+  if (active_) return scale_.at(__rdtsc()) / kCountsPerNs;
+  return (paused_ ? paused_->ns : host_clock_ns()) - start_ns_;
+}
 
 void HostTime::begin() {
   Sample now = sample();
-  while (now.ns - start_ns_ < kFirstMeasureNs) now = sample();
+  while (now.ns - anchor_.ns < kFirstMeasureNs) now = sample();
   if (now.tsc <= anchor_.tsc) {
     trusted_ = false;
     return;
   }
   scale_.host_base = now.tsc;
   scale_.guest_base = (now.ns - start_ns_) * kCountsPerNs;
-  scale_.rate = rate_of(scale_.guest_base, now.tsc - anchor_.tsc);
+  scale_.rate = rate_of((now.ns - anchor_.ns) * kCountsPerNs, now.tsc - anchor_.tsc);
   active_ = true;
 }
 
@@ -88,10 +92,30 @@ void HostTime::correct(const Sample& now) {
 }
 
 void HostTime::follow() {
-  if (!trusted_) return;
+  if (!trusted_ || paused_) return;
   if (!active_) return begin();
   const u64 since = scale_.at(__rdtsc()) - scale_.guest_base;
   if (since >= kFollowEveryNs * kCountsPerNs) correct(sample());
+}
+
+// A scale of rate 0: whoever reads it sees time stand still.
+void HostTime::pause() {
+  if (paused_) return;
+  paused_ = sample();
+  if (!active_) return;
+  scale_.guest_base = scale_.at(paused_->tsc);
+  scale_.host_base = paused_->tsc;
+  rate_before_ = std::exchange(scale_.rate, 0);
+}
+
+void HostTime::resume() {
+  if (!paused_) return;
+  const Sample now = sample();
+  start_ns_ += now.ns - paused_->ns;
+  paused_.reset();
+  if (!active_) return;
+  scale_.host_base = now.tsc;
+  scale_.rate = rate_before_;
 }
 
 }  // namespace ringshift

@@ -5,6 +5,8 @@
 // and corrected by follow(), smoothly, so that time never goes back or jumps by more than the host's did.
 #pragma once
 
+#include <optional>
+
 #include "base/tsc_scale.h"
 #include "devices/clock.h"
 
@@ -21,6 +23,8 @@ class HostTime final : public TimeSource {
   const TscScale* tsc_scale() const override { return active_ ? &scale_ : nullptr; }
   // Compares with CLOCK_MONOTONIC and corrects the rate. Cheap enough for every timer tick.
   void follow() override;
+  void pause() override;
+  void resume() override;
 
  private:
   struct Sample {
@@ -36,6 +40,8 @@ class HostTime final : public TimeSource {
   TscScale scale_;
   bool trusted_;
   bool active_ = false;
+  std::optional<Sample> paused_;  // since then
+  u64 rate_before_ = 0;           // scale_.rate, but for the pause
 };
 
 }  // namespace ringshift

@@ -57,5 +57,41 @@ TEST(TscScale, IsLinearOnBothSidesOfItsBase) {
   EXPECT_EQ(scale.at(998), 4997u);
 }
 
+// Stopped and continued: no time passes in between, by any reader, and it goes on at the host's rate.
+TEST(HostTime, StandsStillWhilePaused) {
+  for (const bool follow_first : {false, true}) {
+    HostTime host;
+    Clock clock(host);
+    if (follow_first) clock.follow();
+    for (int i = 0; i < 3; ++i) {
+      const u64 before = clock.now_ns();
+      clock.pause();
+      const u64 stopped = clock.now_ns();
+      const u64 stopped_tsc = clock.tsc();
+      EXPECT_GE(stopped, before);
+      EXPECT_LT(stopped, before + 50'000'000);
+      for (const u64 end = host_clock_ns() + 60'000'000; host_clock_ns() < end;) clock.follow();
+      EXPECT_EQ(clock.now_ns(), stopped);
+      EXPECT_EQ(clock.tsc(), stopped_tsc);
+      clock.resume();
+      const u64 host_before = host_clock_ns();
+      const u64 continued = clock.now_ns();
+      EXPECT_GE(continued, stopped);
+      EXPECT_LT(continued, stopped + 50'000'000);
+      u64 last = continued;
+      while (host_clock_ns() < host_before + 20'000'000) {
+        clock.follow();
+        const u64 now = clock.now_ns();
+        EXPECT_GE(now, last);
+        last = now;
+      }
+      const u64 passed = clock.now_ns() - continued;
+      const u64 host_passed = host_clock_ns() - host_before;
+      EXPECT_GE(passed + 1'000'000, 20'000'000u);
+      EXPECT_LE(passed, host_passed + 1'000'000);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace ringshift

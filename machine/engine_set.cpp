@@ -34,6 +34,10 @@ ExitReason EngineSet::run(CpuIo& io) {
   return reason;
 }
 
+void EngineSet::request_exit() {
+  for (Member& member : members_) member.engine->request_exit();
+}
+
 Result<std::size_t> EngineSet::find(std::string_view name) const {
   std::string names;
   for (std::size_t i = 0; i < members_.size(); ++i) {

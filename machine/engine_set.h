@@ -32,6 +32,8 @@ class EngineSet {
   std::size_t size() const { return members_.size(); }
 
   ExitReason run(CpuIo& io);
+  // From any thread: run() returns soon, whichever engine it is in.
+  void request_exit();
   // While no engine runs: the one of that name runs from here on. Fails if there is none.
   Result<void> switch_to(std::string_view name);
 

@@ -120,8 +120,8 @@ class HandOver : public bt::BtFixture, public ::testing::WithParamInterface<BtOp
   };
 
   // From kCode by the first engine; from `at` on by the other, and back at `back_at`, to a HLT with IF clear.
-  Result run_switching(const char* first, u64 at, const char* second, const std::vector<Happening>& happenings,
-                       u64 back_at = ~u64{0}) {
+  Result run_switching(const char* first, u64 at, const char* second,
+                       const std::vector<Happening>& happenings, u64 back_at = ~u64{0}) {
     std::memcpy(memory_.base(), initial_ram_.data(), kCompared);
     for (Gpa page = 0; page < kCompared; page += kPageSize) phys_.note_page_write(page);
     control_.events = 0;
@@ -132,10 +132,11 @@ class HandOver : public bt::BtFixture, public ::testing::WithParamInterface<BtOp
     for (const Happening& happening : happenings) line_io_.at(happening.at, happening.what);
     const char* next = nullptr;
     const auto schedule = [&](u64 count, const char* engine) {
-      if (count != ~u64{0}) line_io_.at(count, [this, &next, engine] {
-        next = engine;
-        control_.raise_event(kEventExit);
-      });
+      if (count != ~u64{0})
+        line_io_.at(count, [this, &next, engine] {
+          next = engine;
+          control_.raise_event(kEventExit);
+        });
     };
     schedule(at, second);
     schedule(back_at, first);
@@ -155,8 +156,10 @@ class HandOver : public bt::BtFixture, public ::testing::WithParamInterface<BtOp
     return result;
   }
 
-  // Runs the code by the interpreter, and with hand-overs at each boundary, there and back: all must be equal.
-  void expect_equal_everywhere(const std::function<void(Asm&)>& code, const std::vector<Happening>& happenings) {
+  // Runs the code by the interpreter, and with hand-overs at each boundary, there and back: all must be
+  // equal.
+  void expect_equal_everywhere(const std::function<void(Asm&)>& code,
+                               const std::vector<Happening>& happenings) {
     assemble(kCode, code);
     initial_ = cpu_.state;
     initial_ram_.assign(memory_.base(), memory_.base() + kCompared);
@@ -168,9 +171,9 @@ class HandOver : public bt::BtFixture, public ::testing::WithParamInterface<BtOp
       const Result got = run_switching(first, at, second, happenings, back_at);
       EXPECT_EQ(bt::first_difference(got.state, wanted.state, bt::FxStates::compare), "");
       EXPECT_EQ(got.retired, wanted.retired);
-      EXPECT_TRUE(got.ram == wanted.ram) << "RAM differs at " << std::hex
-                                         << std::mismatch(got.ram.begin(), got.ram.end(), wanted.ram.begin()).first -
-                                                got.ram.begin();
+      EXPECT_TRUE(got.ram == wanted.ram)
+          << "RAM differs at " << std::hex
+          << std::mismatch(got.ram.begin(), got.ram.end(), wanted.ram.begin()).first - got.ram.begin();
     };
     check("bt", "interp", ~u64{0}, ~u64{0});
     for (u64 at = 0; at < std::min<u64>(wanted.retired, 60); ++at) {
@@ -215,9 +218,9 @@ TEST_P(HandOver, InterruptShadowOfSti) {
       [](Asm& as) {
         as.nop();
         as.nop();
-        as.sti();           // 10002
-        as.mov(ecx, 5);     // 10003: the shadow holds what waits off until behind this
-        as.mov(edx, 6);     // 10008
+        as.sti();        // 10002
+        as.mov(ecx, 5);  // 10003: the shadow holds what waits off until behind this
+        as.mov(edx, 6);  // 10008
         as.cli();
         as.hlt();
       },
@@ -449,8 +452,8 @@ TEST_P(HandOver, DecodesOfBothEngines) {
     cpu_.state.rip = eip;
     EXPECT_EQ(set_->run(line_io_), ExitReason::halted);
   };
-  run("bt", kCode);       // decodes all of the page
-  run("interp", kLast);   // the last instruction only
+  run("bt", kCode);      // decodes all of the page
+  run("interp", kLast);  // the last instruction only
   run("interp", kPatches + (kLast & 0xff0));
   run("interp", kPatches + (kSecond & 0xff0));
   run("bt", kCode);
@@ -511,7 +514,8 @@ TEST_P(HandOver, WritesThatNoAttributeSaw) {
       cpu_,
       [&](VcpuState& state) {
         poke<u8>(kCode + 1, peek_at<u8>(kCode + 1) + 1);
-        poke<u32>(kTable + (kData >> kPageShift) * 4, peek_at<u32>(kTable + (kData >> kPageShift) * 4) ^ kPageSize);
+        poke<u32>(kTable + (kData >> kPageShift) * 4,
+                  peek_at<u32>(kTable + (kData >> kPageShift) * 4) ^ kPageSize);
         state.rip = kCode;
         state.pending_dr6 = 0;
       },
@@ -572,7 +576,7 @@ INSTANTIATE_TEST_SUITE_P(Ways, HandOver,
                          [](const auto& way) {
                            return std::string(way.param == BtOptions::Memory::soft     ? "soft"
                                               : way.param == BtOptions::Memory::window ? "window"
-                                                                                        : "automatic");
+                                                                                       : "automatic");
                          });
 
 }  // namespace

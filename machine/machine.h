@@ -75,6 +75,10 @@ class Machine final : public PowerControl {
   // For reports and the monitor.
   void report(StatsSink& sink) const;
   std::string describe_cpu() const;
+  // Between runs: the guest and its clock stand still, and go on. Work that is posted is done meanwhile.
+  void pause_guest();
+  void continue_guest();
+  bool paused() const { return paused_; }
   void press_power_button() { board_->acpi().press_power_button(); }
   void raise_nmi() { wires_->raise_nmi(); }
   Cpu& cpu() { return *cpu_; }
@@ -92,9 +96,11 @@ class Machine final : public PowerControl {
   void service();
   void follow_deadline();
   void wait_while_halted();
+  void wait_while_paused();
   bool may_wake(u32 events) const;
   // What ended the run, if something did; reboots if that was asked for.
   std::optional<RunOutcome> settle(ExitReason reason);
+  std::optional<RunOutcome> settle_requests();
 
   MachineConfig config_;
   MachineBackends backends_;
@@ -117,10 +123,11 @@ class Machine final : public PowerControl {
   std::vector<std::function<void()>> between_runs_;
   std::atomic<bool> stop_requested_{false};
   std::optional<RunOutcome> asked_;
+  bool paused_ = false;
   bool used_ = false;  // a guest ran in this memory
   struct Counters {
     u64 halts = 0, leaves = 0, services = 0, boots = 0;
-    u64 started_ns = 0, halted_ns = 0;
+    u64 started_ns = 0, halted_ns = 0, paused_ns = 0;
   };
   Counters counters_;
 };

@@ -27,6 +27,7 @@ void Machine::report(StatsSink& sink) const {
   const double wall = seconds_of(CLOCK_MONOTONIC) - static_cast<double>(counters_.started_ns) * 1e-9;
   sink.figure("time", "wall", wall, "s");
   sink.figure("time", "halted", static_cast<double>(counters_.halted_ns) * 1e-9, "s");
+  sink.figure("time", "paused", static_cast<double>(counters_.paused_ns) * 1e-9, "s");
   sink.figure("time", "vcpu thread cpu", seconds_of(CLOCK_THREAD_CPUTIME_ID), "s");
   sink.figure("time", "guest clock", static_cast<double>(clock_->now_ns()) * 1e-9, "s");
   sink.count("machine", "boots", counters_.boots);

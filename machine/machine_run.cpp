@@ -36,6 +36,16 @@ std::optional<RunOutcome> Machine::settle(ExitReason reason) {
     return RunOutcome{
         RunOutcome::Kind::failed, 0, {}, Error{ErrorKind::internal, engines_->current().failure()}};
   ++(reason == ExitReason::halted ? counters_.halts : counters_.leaves);
+  auto outcome = settle_requests();
+  while (!outcome && paused_) {
+    wait_while_paused();
+    outcome = settle_requests();
+  }
+  if (!outcome && reason == ExitReason::halted && cpu_->state.halted != 0) wait_while_halted();
+  return outcome;
+}
+
+std::optional<RunOutcome> Machine::settle_requests() {
   control_.clear_event(kEventExit);
   for (auto& work : std::exchange(between_runs_, {})) work();
   if (rotation_) rotation_->turn_if_due();
@@ -47,7 +57,6 @@ std::optional<RunOutcome> Machine::settle(ExitReason reason) {
     return std::nullopt;
   }
   if (stop_requested_) return RunOutcome{RunOutcome::Kind::stopped};
-  if (reason == ExitReason::halted) wait_while_halted();
   return std::nullopt;
 }
 
@@ -58,7 +67,7 @@ void Machine::ask(RunOutcome outcome) {
 
 void Machine::request_stop() {
   stop_requested_ = true;
-  engines_->current().request_exit();
+  engines_->request_exit();
   queue_.wake();
 }
 
@@ -85,6 +94,27 @@ void Machine::follow_deadline() {
   if (next == Clock::kNever) return alarm_.disarm();
   const u64 now = clock_->now_ns();
   alarm_.arm(next > now ? next - now : 0);
+}
+
+void Machine::pause_guest() {
+  if (paused_) return;
+  paused_ = true;
+  clock_->pause();
+  alarm_.disarm();
+}
+
+void Machine::continue_guest() {
+  if (!paused_) return;
+  paused_ = false;
+  clock_->resume();
+  follow_deadline();
+}
+
+// Timers don't run: their clock stands still.
+void Machine::wait_while_paused() {
+  const u64 since = host_clock_ns();
+  for (queue_.run(); between_runs_.empty() && !stop_requested_; queue_.run()) queue_.wait(-1);
+  counters_.paused_ns += host_clock_ns() - since;
 }
 
 bool Machine::may_wake(u32 events) const {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <string_view>
 
 #include "machine/stats_report.h"
 
@@ -11,50 +12,101 @@ namespace ringshift {
 
 namespace {
 struct Command {
-  const char* name;
-  const char* what;
-  std::string (*run)(Machine& machine);
+  std::string_view name;
+  std::string_view argument;  // what follows the name; empty: nothing may
+  std::string_view what;
+  std::string (*run)(Machine& machine, std::string_view argument);
 };
 
+std::string engine(Machine& machine, std::string_view name) {
+  const auto switched = machine.engines().switch_to(name);
+  return switched ? std::string() : switched.error().message + "\n";
+}
+
+std::string info_stats(Machine& machine, std::string_view) {
+  StatsReport report;
+  machine.report(report);
+  return report.text();
+}
+
+// In QEMU's spelling where QEMU has one.
 constexpr std::array kCommands{
-    Command{"info registers", "the CPU's state", [](Machine& machine) { return machine.describe_cpu(); }},
-    Command{"info stats", "counters and times",
-            [](Machine& machine) {
-              StatsReport report;
-              machine.report(report);
-              return report.text();
+    Command{"engine", "NAME", "go on with this engine of the set (-engine NAME,NAME)", engine},
+    Command{"info engines", "", "the engines, which runs, and what each has done",
+            [](Machine& machine, std::string_view) { return machine.engines().describe(); }},
+    Command{"info registers", "", "the CPU's state",
+            [](Machine& machine, std::string_view) { return machine.describe_cpu(); }},
+    Command{"info stats", "", "counters and times", info_stats},
+    Command{"info status", "", "whether the guest runs",
+            [](Machine& machine, std::string_view) {
+              return std::string(machine.paused() ? "VM status: paused\n" : "VM status: running\n");
             }},
-    Command{"system_powerdown", "press the power button",
-            [](Machine& machine) {
+    Command{"stop", "", "stop the guest and its clock",
+            [](Machine& machine, std::string_view) {
+              machine.pause_guest();
+              return std::string();
+            }},
+    Command{"cont", "", "let it go on",
+            [](Machine& machine, std::string_view) {
+              machine.continue_guest();
+              return std::string();
+            }},
+    Command{"system_powerdown", "", "press the power button",
+            [](Machine& machine, std::string_view) {
               machine.press_power_button();
               return std::string();
             }},
-    Command{"system_reset", "press the reset button",
-            [](Machine& machine) {
+    Command{"system_reset", "", "press the reset button",
+            [](Machine& machine, std::string_view) {
               machine.reset();
               return std::string();
             }},
-    Command{"nmi", "send a non-maskable interrupt",
-            [](Machine& machine) {
+    Command{"nmi", "", "send a non-maskable interrupt",
+            [](Machine& machine, std::string_view) {
               machine.raise_nmi();
               return std::string();
             }},
-    Command{"quit", "end the machine",
-            [](Machine& machine) {
+    Command{"quit", "", "end the machine",
+            [](Machine& machine, std::string_view) {
               machine.request_stop();
               return std::string();
             }},
 };
+
+// Words with one space between them.
+std::string normalised(const std::string& line) {
+  std::string words;
+  for (const char c : line) {
+    if (c != ' ' && c != '\t')
+      words += c;
+    else if (!words.empty() && words.back() != ' ')
+      words += ' ';
+  }
+  if (!words.empty() && words.back() == ' ') words.pop_back();
+  return words;
+}
+
+std::string help() {
+  std::string text;
+  for (const Command& command : kCommands)
+    text += fmt::format("{:<18} {}\n", fmt::format("{} {}", command.name, command.argument), command.what);
+  return text;
+}
 }  // namespace
 
 std::string monitor_command(Machine& machine, const std::string& line) {
-  if (line.empty()) return {};
-  for (const Command& command : kCommands)
-    if (line == command.name) return command.run(machine);
-  std::string help;
-  if (line != "help") help = fmt::format("unknown command '{}'; these are known:\n", line);
-  for (const Command& command : kCommands) help += fmt::format("{:<18} {}\n", command.name, command.what);
-  return help;
+  const std::string words = normalised(line);
+  if (words.empty()) return {};
+  if (words == "help" || words == "?") return help();
+  for (const Command& command : kCommands) {
+    if (!words.starts_with(command.name)) continue;
+    std::string_view rest = std::string_view(words).substr(command.name.size());
+    if (command.argument.empty() && rest.empty()) return command.run(machine, {});
+    if (!command.argument.empty() && rest.empty())
+      return fmt::format("{} needs {}\n", command.name, command.argument);
+    if (!command.argument.empty() && rest.front() == ' ') return command.run(machine, rest.substr(1));
+  }
+  return fmt::format("unknown command '{}'; 'help' lists those that there are\n", words);
 }
 
 }  // namespace ringshift
