@@ -13,6 +13,7 @@ inline constexpr int kExitInputFile = 4;  // unreadable or malformed kernel or i
 inline constexpr int kExitEngineUnavailable = 6;
 inline constexpr int kExitTripleFault = 8;
 inline constexpr int kExitInternal = 10;
+inline constexpr int kExitDiffer = 12;    // ringshift lockstep: the engines differ
 inline constexpr int kExitTimeout = 124;  // as timeout(1) has it
 
 constexpr int exit_status_of(ErrorKind kind) {

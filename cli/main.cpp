@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/exit_status.h"
+#include "cli/lockstep_command.h"
 #include "cli/options.h"
 #include "cli/run_command.h"
 
@@ -20,5 +21,6 @@ int main(int argc, char** argv) {
     std::fputs(text->c_str(), stdout);
     return std::fflush(stdout) == 0 ? kExitSuccess : kExitInternal;
   }
+  if (const auto* lockstep = std::get_if<LockstepCommand>(&*command)) return lockstep_command(*lockstep);
   return run_command(std::get<RunOptions>(*command));
 }

@@ -74,11 +74,12 @@ void MonitorSocket::finish() {
 void MonitorSocket::loop() {
   std::vector<pollfd> fds;
   while (!finishing_) {
-    fds.assign({{wake_.get(), POLLIN, 0},
-                {clients_.size() < kMostClients ? listener_.get() : -1, POLLIN, 0}});
+    fds.assign(
+        {{wake_.get(), POLLIN, 0}, {clients_.size() < kMostClients ? listener_.get() : -1, POLLIN, 0}});
     for (const Client& client : clients_) {
       const bool reads = !client.busy && !client.ended && client.out.empty();
-      fds.push_back({client.fd.get(), static_cast<short>((reads ? POLLIN : 0) | (client.out.empty() ? 0 : POLLOUT)), 0});
+      fds.push_back({client.fd.get(),
+                     static_cast<short>((reads ? POLLIN : 0) | (client.out.empty() ? 0 : POLLOUT)), 0});
     }
     if (::poll(fds.data(), fds.size(), -1) < 0) continue;
     if (fds[0].revents != 0) {
@@ -108,7 +109,8 @@ void MonitorSocket::loop() {
 void MonitorSocket::accept_client() {
   UniqueFd fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!fd) return;
-  clients_.push_back({next_id_++, std::move(fd), {}, "Ringshift monitor; 'help' lists commands\n", false, false, false});
+  clients_.push_back(
+      {next_id_++, std::move(fd), {}, "Ringshift monitor; 'help' lists commands\n", false, false, false});
   clients_.back().out += kPrompt;
 }
 
@@ -119,7 +121,8 @@ void MonitorSocket::take_replies() {
     replies.swap(replies_);
   }
   for (auto& [id, text] : replies) {
-    const auto client = std::find_if(clients_.begin(), clients_.end(), [of = id](const Client& c) { return c.id == of; });
+    const auto client =
+        std::find_if(clients_.begin(), clients_.end(), [of = id](const Client& c) { return c.id == of; });
     if (client == clients_.end()) continue;
     client->out += text + kPrompt;
     client->busy = false;

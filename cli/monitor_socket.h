@@ -1,4 +1,5 @@
-// MonitorSocket: -monitor unix:PATH: the monitor's commands by a Unix socket, a line each, for several clients.
+// MonitorSocket: -monitor unix:PATH: the monitor's commands by a Unix socket, a line each, for several
+// clients.
 //
 // A client may send what it likes, as slowly as it likes, and may vanish at any time: nothing here grows with
 // that, and the virtual CPU's thread never waits for a client. Only its owner may connect (mode 0600).

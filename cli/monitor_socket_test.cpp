@@ -76,9 +76,7 @@ class MonitorSocketTest : public ::testing::Test {
     socket_->finish();
   }
   Machine& machine() { return *guest_->machine; }
-  u32 counter() {
-    return *reinterpret_cast<volatile u32*>(machine().memory().base() + 0x200000);
-  }
+  u32 counter() { return *reinterpret_cast<volatile u32*>(machine().memory().base() + 0x200000); }
   bool counts() {
     const u32 before = counter();
     for (int i = 0; i < 200 && counter() == before; ++i) ::usleep(5000);

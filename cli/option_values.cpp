@@ -127,6 +127,13 @@ Result<unsigned> parse_icount(const std::string& text) {
   return static_cast<unsigned>(*number);
 }
 
+Result<u64> parse_count(const std::string& text, const char* option) {
+  const auto number = parse_digits(text, 10);
+  if (!number || *number == 0 || *number > (u64{1} << 50))
+    return fail(ErrorKind::usage, "{} takes a number of instructions above 0, not '{}'", option, text);
+  return *number;
+}
+
 Result<unsigned> parse_verify_part(const std::string& text) {
   const auto number = parse_digits(text, 10);
   if (!number || *number == 0 || *number > 1000000)

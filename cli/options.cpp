@@ -17,6 +17,7 @@ constexpr const char* kUsage =
     "Ringshift runs unmodified 32-bit x86 operating systems in software.\n"
     "\n"
     "Usage: ringshift run -kernel FILE [-initrd FILE] [-append TEXT] [OPTION...]\n"
+    "       ringshift lockstep [-engine bt,interp] [-every N] -kernel FILE [OPTION...]\n"
     "       ringshift --help | --version\n"
     "\n"
     "`ringshift run --help` lists the options. Example:\n"
@@ -47,6 +48,7 @@ struct RawOptions {
   std::string trace_words, trace_file;
   std::string stats, icount, timeout;
   bool nographic = false, no_reboot = false;
+  std::string every = "1000000", limit;  // of lockstep
 };
 
 void declare_options(CLI::App& app, RawOptions& raw) {
@@ -164,21 +166,60 @@ Result<RunOptions> understand(const RawOptions& raw, const CLI::App& app) {
   return options;
 }
 
-Result<Command> parse_run(const std::vector<std::string>& args) {
+// The help text, if that is asked for.
+Result<std::optional<std::string>> parse_with(CLI::App& app, const std::vector<std::string>& args) {
   std::vector<std::string> uniform = RS_TRY(uniform_arguments(args));
+  try {
+    std::reverse(uniform.begin(), uniform.end());
+    app.parse(std::move(uniform));
+  } catch (const CLI::CallForHelp&) {
+    return app.help();
+  } catch (const CLI::ParseError& error) {
+    return fail(ErrorKind::usage, "{}; `{} --help` lists the options", error.what(), app.get_name());
+  }
+  return std::nullopt;
+}
+
+void declare_lockstep_options(CLI::App& app, RawOptions& raw) {
+  app.add_option("--every", raw.every, "Compare the engines each N instructions (default 1000000)")
+      ->type_name("N");
+  app.add_option("--limit", raw.limit, "No further than N instructions")->type_name("N");
+}
+
+// Both machines run in virtual time, without a terminal; the first writes to files, if -serial or -debugcon
+// name some.
+Result<LockstepCommand> understand_lockstep(const RawOptions& raw, const CLI::App& app) {
+  LockstepCommand command{.run = RS_TRY(understand(raw, app))};
+  RunOptions& run = command.run;
+  if (run.machine.engines.size() != 2)
+    return fail(ErrorKind::usage, "lockstep compares two engines: -engine bt,interp");
+  for (const char* other : {"-d", "-D", "--stats", "--monitor", "--engine-switch", "--timeout"})
+    if (app.count(other) != 0) return fail(ErrorKind::usage, "lockstep takes no {}", other);
+  if (!run.machine.icount_shift) run.machine.icount_shift = 3;
+  command.every = RS_TRY(parse_count(raw.every, "-every"));
+  if (app.count("--limit") != 0) command.limit = RS_TRY(parse_count(raw.limit, "-limit"));
+  return command;
+}
+
+Result<Command> parse_lockstep(const std::vector<std::string>& args) {
+  CLI::App app("Runs one guest on two engines in virtual time, and names the first instruction that differs.",
+               "ringshift lockstep");
+  app.get_formatter()->column_width(30);
+  RawOptions raw;
+  raw.engine = "bt,interp";
+  declare_options(app, raw);
+  declare_lockstep_options(app, raw);
+  if (auto text = RS_TRY(parse_with(app, args))) return Command(*text);
+  return Command(RS_TRY(understand_lockstep(raw, app)));
+}
+
+Result<Command> parse_run(const std::vector<std::string>& args) {
   CLI::App app("Boots a kernel in a virtual PC.", "ringshift run");
   app.get_formatter()->column_width(30);
   app.footer(kFooter);
   RawOptions raw;
   declare_options(app, raw);
-  try {
-    std::reverse(uniform.begin(), uniform.end());
-    app.parse(std::move(uniform));
-  } catch (const CLI::CallForHelp&) {
-    return Command(app.help());
-  } catch (const CLI::ParseError& error) {
-    return fail(ErrorKind::usage, "{}; `ringshift run --help` lists the options", error.what());
-  }
+  if (auto text = RS_TRY(parse_with(app, args))) return Command(*text);
   return Command(RS_TRY(understand(raw, app)));
 }
 }  // namespace
@@ -191,6 +232,7 @@ Result<Command> parse_command_line(const std::vector<std::string>& args) {
   if (first == "--help" || first == "-help" || first == "-h" || first == "help") return Command(kUsage);
   if (first == "--version" || first == "-version" || first == "-V") return Command(kVersion);
   if (first == "run") return parse_run({args.begin() + 1, args.end()});
+  if (first == "lockstep") return parse_lockstep({args.begin() + 1, args.end()});
   return fail(ErrorKind::usage, "unknown command '{}'; `ringshift --help` shows how to start", first);
 }
 

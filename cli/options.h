@@ -32,8 +32,15 @@ struct RunOptions {
   std::optional<double> timeout_seconds;
 };
 
-// What to do: run a machine, or print a text (help, version) and end well.
-using Command = std::variant<RunOptions, std::string>;
+// The command line of `ringshift lockstep`.
+struct LockstepCommand {
+  RunOptions run;
+  u64 every = 1'000'000;
+  std::optional<u64> limit;
+};
+
+// What to do: run a machine, or two in lockstep, or print a text (help, version) and end well.
+using Command = std::variant<RunOptions, LockstepCommand, std::string>;
 
 // args: without the program's name.
 Result<Command> parse_command_line(const std::vector<std::string>& args);
@@ -47,6 +54,7 @@ Result<std::string> parse_monitor(const std::string& text);     // unix:PATH, no
 Result<unsigned> parse_icount(const std::string& text);         // shift=N
 Result<std::vector<EngineKind>> parse_engines(const std::string& text);  // bt,interp
 Result<EngineTurns> parse_engine_turns(const std::string& text);         // every:TIME,ENGINE[:TIME],...
+Result<u64> parse_count(const std::string& text, const char* option);    // above 0
 Result<unsigned> parse_verify_part(const std::string& text);
 
 }  // namespace ringshift

@@ -104,6 +104,34 @@ TEST(OptionsTest, Monitor) {
     usage_error({"-kernel", "k", "-monitor", wrong});
 }
 
+TEST(OptionsTest, Lockstep) {
+  const auto lockstep = [](std::vector<std::string> args) -> Result<LockstepCommand> {
+    args.insert(args.begin(), {"lockstep", "-kernel", "k"});
+    const Command command = RS_TRY(parse_command_line(args));
+    return std::get<LockstepCommand>(command);
+  };
+  const auto usual = lockstep({});
+  ASSERT_TRUE(usual) << usual.error().message;
+  EXPECT_EQ(usual->run.machine.engines, (std::vector{EngineKind::bt, EngineKind::interp}));
+  EXPECT_EQ(usual->run.machine.icount_shift, 3u);
+  EXPECT_EQ(usual->every, 1'000'000u);
+  EXPECT_FALSE(usual->limit);
+  const auto other = lockstep({"-every", "7", "-limit", "99", "-icount", "shift=1", "-serial", "file:s"});
+  ASSERT_TRUE(other) << other.error().message;
+  EXPECT_EQ(other->every, 7u);
+  EXPECT_EQ(other->limit, 99u);
+  EXPECT_EQ(other->run.machine.icount_shift, 1u);
+  for (const std::vector<std::string>& wrong : std::vector<std::vector<std::string>>{{"-every", "0"},
+                                                                                     {"-every", "x"},
+                                                                                     {"-limit", "0"},
+                                                                                     {"-engine", "bt"},
+                                                                                     {"-d", "int"},
+                                                                                     {"-stats"},
+                                                                                     {"-timeout", "3"}})
+    EXPECT_FALSE(lockstep(wrong)) << wrong[0];
+  usage_error({"-kernel", "k", "-every", "7"});
+}
+
 TEST(OptionsTest, TwoDashesAndEqualsSigns) {
   const auto options = parse({"--kernel=k", "--m", "1G", "-append=a=b c", "--engine", "interp"});
   ASSERT_TRUE(options) << options.error().message;

@@ -109,6 +109,7 @@ int status_of(const RunOutcome& outcome, int stop_status) {
       fmt::print(stderr, "ringshift: the guest triple-faulted\n{}\n", outcome.message);
       return kExitTripleFault;
     case RunOutcome::Kind::stopped:
+    case RunOutcome::Kind::reached:
       return stop_status;
     case RunOutcome::Kind::failed:
       break;

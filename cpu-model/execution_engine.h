@@ -53,6 +53,8 @@ class ExecutionEngine {
   virtual void report(StatsSink& sink) const = 0;
   // After ExitReason::failed: what is wrong, in one line.
   virtual std::string failure() const { return {}; }
+  // For people: what code of the host's stands for the instructions at CS:EIP, if any. Between runs.
+  virtual std::string list_next() { return {}; }
 };
 
 }  // namespace ringshift

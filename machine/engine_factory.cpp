@@ -27,6 +27,7 @@ Result<std::unique_ptr<ExecutionEngine>> make_bt(const MachineConfig& config, Cp
   options.count_instructions = config.count_instructions;
   options.verify = config.bt_verify;
   options.verify_part = config.bt_verify_part;
+  options.single_blocks = config.bt_single_blocks;
   return RS_TRY(BtEngine::create(cpu, options));
 }
 }  // namespace

@@ -34,6 +34,11 @@ class ScheduledIo final : public bt::LineIo {
   }
   void clear() { schedule_.clear(); }
   u64 read_tsc() override { return control_.retired * 8; }
+  u64 mmio_read(Gpa gpa, unsigned) override {
+    if (on_mmio) on_mmio(gpa);
+    return static_cast<u8>(gpa);
+  }
+  std::function<void(Gpa)> on_mmio;
 
  private:
   std::multimap<u64, std::function<void()>> schedule_;
@@ -105,7 +110,7 @@ class HandOver : public bt::BtFixture, public ::testing::WithParamInterface<BtOp
 
   void hand_over(const char* to) {
     EXPECT_TRUE(set_->switch_to(to));
-    if (memory_.base()[cpu_.state.eip()] == 0xf3 && reg(kEcx) < 200) ++amid_rep_;
+    if (memory_.base()[cpu_.state.eip()] == 0xf3 && reg(kEcx) != 0 && reg(kEcx) < 200) ++amid_rep_;
   }
 
   // What a whole run came to.
@@ -130,11 +135,11 @@ class HandOver : public bt::BtFixture, public ::testing::WithParamInterface<BtOp
     EXPECT_TRUE(set_->switch_to(first));
     set_->current().restore(initial_);
     for (const Happening& happening : happenings) line_io_.at(happening.at, happening.what);
-    const char* next = nullptr;
+    next_ = nullptr;
     const auto schedule = [&](u64 count, const char* engine) {
       if (count != ~u64{0})
-        line_io_.at(count, [this, &next, engine] {
-          next = engine;
+        line_io_.at(count, [this, engine] {
+          next_ = engine;
           control_.raise_event(kEventExit);
         });
     };
@@ -144,7 +149,7 @@ class HandOver : public bt::BtFixture, public ::testing::WithParamInterface<BtOp
       const ExitReason reason = set_->run(line_io_);
       EXPECT_NE(reason, ExitReason::shutdown);
       control_.clear_event(kEventExit);
-      if (next != nullptr) hand_over(std::exchange(next, nullptr));
+      if (next_ != nullptr) hand_over(std::exchange(next_, nullptr));
       if (reason != ExitReason::halted) continue;
       if ((cpu_.state.rflags & kFlagIf) == 0) break;
       // As the machine does: time passes until something happens.
@@ -206,6 +211,7 @@ class HandOver : public bt::BtFixture, public ::testing::WithParamInterface<BtOp
   std::optional<EngineSet> set_;
   std::function<void()> halted_;
   int amid_rep_ = 0;
+  const char* next_ = nullptr;  // to be handed over to
   VcpuState initial_{};
   std::vector<u8> initial_ram_;
   Result wanted_{};
@@ -357,18 +363,32 @@ TEST_P(HandOver, TimeStampCounterGoesOn) {
 }
 
 TEST_P(HandOver, InTheMiddleOfRep) {
+  // From a device's memory, which asks for the hand-over as it is read.
+  static constexpr u32 kDevice = 0xfe000000, kCount = 200;
   cpu_.rep_round = 16;
-  for (u32 i = 0; i < 256; ++i) poke<u8>(kData + i, static_cast<u8>(i * 7));
-  expect_equal_everywhere(
-      [](Asm& as) {
-        as.mov(esi, kData);
-        as.mov(edi, kData + 0x200);
-        as.mov(ecx, 200);
-        as.rep().movsb();
-        as.hlt();
-      },
-      {});
-  EXPECT_GT(amid_rep_, 0);
+  assemble(kCode, [](Asm& as) {
+    as.mov(esi, kDevice);
+    as.mov(edi, kData + 0x200);
+    as.mov(ecx, kCount);
+    as.rep().movsb();
+    as.hlt();
+  });
+  initial_ = cpu_.state;
+  initial_ram_.assign(memory_.base(), memory_.base() + kCompared);
+  const Result wanted = run_switching("interp", ~u64{0}, "bt", {});
+  EXPECT_EQ(wanted.ram[kData + 0x200 + 77], 77);
+  for (const char* first : {"bt", "interp"}) {
+    amid_rep_ = 0;
+    line_io_.on_mmio = [this](Gpa gpa) {
+      if (gpa != kDevice + 40 && gpa != kDevice + 90) return;
+      next_ = set_->current_name() == "bt" ? "interp" : "bt";
+      control_.raise_event(kEventExit);
+    };
+    const Result got = run_switching(first, ~u64{0}, "bt", {});
+    EXPECT_EQ(amid_rep_, 2);
+    EXPECT_EQ(bt::first_difference(got.state, wanted.state, bt::FxStates::compare), "");
+    EXPECT_TRUE(got.ram == wanted.ram);
+  }
 }
 
 TEST_P(HandOver, PatchedCode) {

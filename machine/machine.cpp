@@ -100,4 +100,15 @@ void Machine::forget_memory() {
     std::memset(memory_.base(), 0, memory_.size());
 }
 
+void Machine::record_io(bt::IoRecorder* recorder) {
+  recorder_ = recorder;
+  if (recorder != nullptr) recorder->attach(*io_);
+}
+
+std::vector<u8> Machine::device_state() const {
+  StateWriter out;
+  board_->save(out);
+  return out.bytes();
+}
+
 }  // namespace ringshift

@@ -22,6 +22,7 @@
 #include "machine/machine_config.h"
 #include "machine/pc_board.h"
 #include "machine/work_queue.h"
+#include "translator/verify_io.h"
 
 namespace ringshift {
 
@@ -32,7 +33,8 @@ struct RunOutcome {
     reset,         // under no_reboot
     guest_exit,    // isa-debug-exit; status
     triple_fault,  // message describes it
-    stopped,       // request_stop()
+    stopped,       // request_stop(); in run_to(), halted for ever too
+    reached,       // run_to()'s end
     failed,        // the kernel can't be loaded again at a reboot, the host gives no timer, or the engine
                    // has found a mistake of its own; error
   };
@@ -41,6 +43,9 @@ struct RunOutcome {
   std::string message;
   std::optional<Error> error;
 };
+
+// In words, for reports.
+std::string_view outcome_name(RunOutcome::Kind kind);
 
 // Where the machine's character devices go.
 struct MachineBackends {
@@ -58,6 +63,13 @@ class Machine final : public PowerControl {
 
   // Runs the guest on the calling thread until it ends.
   RunOutcome run();
+
+  // In virtual time: the same, until so many instructions have retired, or more if they have already. What is
+  // due then has not been delivered yet.
+  RunOutcome run_to(u64 retired);
+  // From here on the CPU's I/O passes by the recorder; null: not.
+  void record_io(bt::IoRecorder* recorder);
+  std::vector<u8> device_state() const;
 
   // From any thread: run() returns soon.
   void request_stop();
@@ -83,6 +95,7 @@ class Machine final : public PowerControl {
   void raise_nmi() { wires_->raise_nmi(); }
   Cpu& cpu() { return *cpu_; }
   GuestMemory& memory() { return memory_; }
+  PhysicalMap& physical_map() { return map_; }
   // Between runs: which engine runs next may be changed.
   EngineSet& engines() { return *engines_; }
 
@@ -124,6 +137,9 @@ class Machine final : public PowerControl {
   std::atomic<bool> stop_requested_{false};
   std::optional<RunOutcome> asked_;
   bool paused_ = false;
+  std::optional<u64> run_to_;  // instructions
+  bool reached_ = false;
+  bt::IoRecorder* recorder_ = nullptr;
   bool used_ = false;  // a guest ran in this memory
   struct Counters {
     u64 halts = 0, leaves = 0, services = 0, boots = 0;

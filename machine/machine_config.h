@@ -40,6 +40,7 @@ struct MachineConfig {
   bool count_instructions = false;       // for -stats, under bt; costs some percent
   bool bt_verify = false;                // -d verify
   unsigned bt_verify_part = 1;           // of this many instructions, verify one
+  std::vector<u32> bt_single_blocks;     // BtOptions::single_blocks
   std::optional<unsigned> icount_shift;  // virtual time: an instruction is 2^shift ns
   BootFiles boot;
   bool no_reboot = false;

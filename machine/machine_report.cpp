@@ -23,6 +23,26 @@ std::string vector_name(unsigned vector) {
 }
 }  // namespace
 
+std::string_view outcome_name(RunOutcome::Kind kind) {
+  switch (kind) {
+    case RunOutcome::Kind::power_off:
+      return "powered off";
+    case RunOutcome::Kind::reset:
+      return "reset";
+    case RunOutcome::Kind::guest_exit:
+      return "ended by isa-debug-exit";
+    case RunOutcome::Kind::triple_fault:
+      return "triple fault";
+    case RunOutcome::Kind::stopped:
+      return "stopped or halted for ever";
+    case RunOutcome::Kind::reached:
+      return "running";
+    case RunOutcome::Kind::failed:
+      break;
+  }
+  return "failed";
+}
+
 void Machine::report(StatsSink& sink) const {
   const double wall = seconds_of(CLOCK_MONOTONIC) - static_cast<double>(counters_.started_ns) * 1e-9;
   sink.figure("time", "wall", wall, "s");

@@ -18,10 +18,19 @@ RunOutcome Machine::run() {
   if (rotation_) rotation_->start();
   follow_deadline();
   std::optional<RunOutcome> outcome;
-  while (!outcome) outcome = settle(engines_->run(*io_));
+  CpuIo& io = recorder_ != nullptr ? static_cast<CpuIo&>(*recorder_) : *io_;
+  while (!outcome) outcome = settle(engines_->run(io));
   alarm_.stop();
-  board_->flush();
+  if (outcome->kind != RunOutcome::Kind::reached) board_->flush();
   return *std::move(outcome);
+}
+
+RunOutcome Machine::run_to(u64 retired) {
+  RS_CHECK(virtual_time_ != nullptr);
+  run_to_ = retired;
+  RunOutcome outcome = run();
+  run_to_.reset();
+  return outcome;
 }
 
 std::optional<RunOutcome> Machine::settle(ExitReason reason) {
@@ -57,6 +66,7 @@ std::optional<RunOutcome> Machine::settle_requests() {
     return std::nullopt;
   }
   if (stop_requested_) return RunOutcome{RunOutcome::Kind::stopped};
+  if (std::exchange(reached_, false)) return RunOutcome{RunOutcome::Kind::reached};
   return std::nullopt;
 }
 
@@ -82,13 +92,17 @@ void Machine::service() {
   ++counters_.services;
   queue_.run();
   clock_->run_due();
+  if (!run_to_ || control_.retired < *run_to_) return;
+  reached_ = true;
+  control_.raise_event(kEventExit);
 }
 
 // The earliest deadline changed: program what will remind us of it.
 void Machine::follow_deadline() {
   const u64 next = clock_->next_deadline();
   if (virtual_time_ != nullptr) {
-    control_.deadline = next == Clock::kNever ? ~u64{0} : virtual_time_->retired_at(next);
+    const u64 due = next == Clock::kNever ? ~u64{0} : virtual_time_->retired_at(next);
+    control_.deadline = std::min(due, run_to_.value_or(~u64{0}));
     return;
   }
   if (next == Clock::kNever) return alarm_.disarm();
@@ -134,6 +148,7 @@ void Machine::wait_while_halted() {
     }
     const u64 next = clock_->next_deadline();
     if (next == Clock::kNever) {
+      if (run_to_) return ask(RunOutcome{RunOutcome::Kind::stopped});
       queue_.wait(-1);
       continue;
     }

@@ -51,6 +51,8 @@ EngineCapabilities BtEngine::capabilities() const {
 
 std::string BtEngine::failure() const { return impl_->dispatcher.failure(); }
 
+std::string BtEngine::list_next() { return impl_->dispatcher.list_next(); }
+
 void BtEngine::report(StatsSink& sink) const { impl_->dispatcher.report(sink); }
 
 }  // namespace ringshift

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "cpu-model/cpu.h"
 #include "cpu-model/execution_engine.h"
@@ -17,6 +18,9 @@ struct BtOptions {
   // Of so many instructions verify one, in slices of so many stretches (translator/verifier.h).
   unsigned verify_part = 1;
   u64 verify_slice = u64{1} << 18;
+  // The instructions at these EIPs stand in blocks of their own: for who looks for one of a block that goes
+  // wrong (machine/lockstep).
+  std::vector<u32> single_blocks;
 };
 
 class BtEngine final : public ExecutionEngine {
@@ -32,6 +36,7 @@ class BtEngine final : public ExecutionEngine {
   EngineCapabilities capabilities() const override;
   void report(StatsSink& sink) const override;
   std::string failure() const override;
+  std::string list_next() override;
 
  private:
   class Impl;

@@ -66,6 +66,7 @@ Result<void> Dispatcher::prepare(const BtOptions& options) {
   context_.to_lookup = stubs_.lookup;
   context_.to_dispatcher = stubs_.events;
   context_.to_interpreter = stubs_.interpret;
+  single_blocks_ = options.single_blocks;
   if (!options.verify) return {};
   verifier_ = RS_TRY(Verifier::create(cpu_, options));
   listing_.set_observer(&verifier_->notes());
@@ -150,10 +151,9 @@ const u8* Dispatcher::dispatch() {
 
 bool Dispatcher::must_step(const TranslationBlock& block) const {
   if (!count_.on()) return false;
-  // A second event may be due after the first instruction that follows the delivery of one; so may the end of
-  // run(), that service() asked for.
+  // A second event may be due after the first instruction that follows the delivery of one.
   const u32 events = cpu_.control.events.load(std::memory_order_acquire);
-  const bool waits = (events & kEventExit) != 0 || (events != 0 && interrupts_open(cpu_));
+  const bool waits = events != 0 && interrupts_open(cpu_);
   return waits || !count_.fits(block.instructions);
 }
 
@@ -187,7 +187,8 @@ bool Dispatcher::handle_events() {
     cpu_.io->service(events);
     follow_tsc();
   }
-  if ((events & kEventExit) != 0) {
+  // service() may have asked for it: then nothing is executed or delivered any more.
+  if ((control.events.load(std::memory_order_acquire) & kEventExit) != 0) {
     control.clear_event(kEventExit);
     return true;
   }
@@ -238,8 +239,9 @@ Outcome<TranslationBlock*> Dispatcher::current_block(ModeKey mode) {
       if (second != nullptr && second->page == found->pages[1]) return found;
     }
   }
-  const GuestBlock guest = RS_TRY(read_guest_block(cpu_, decoder_, eip));
+  GuestBlock guest = RS_TRY(read_guest_block(cpu_, decoder_, eip));
   if (guest.instructions.empty()) return nullptr;
+  if (!single_blocks_.empty()) cut_block(guest, single_blocks_);
   return translate(guest, mode);
 }
 
@@ -267,6 +269,14 @@ bool Dispatcher::may_link(const Link& link, const TranslationBlock& target) cons
                      static_cast<u32>(target.first_byte - source.first_byte) == target.eip - source.eip);
   if (near) return true;
   return source.global && target.global && !source.mode.shifting();  // cut by cut_cross_page_links
+}
+
+std::string Dispatcher::list_next() {
+  const ModeKey mode = modes_.key_now();
+  if (!mode.translatable()) return "  (interpreted: there is no host code)\n";
+  const Outcome<TranslationBlock*> block = current_block(mode);
+  if (!block || *block == nullptr) return "  (it can't be translated)\n";
+  return list_host(**block, {});
 }
 
 // The instructions that were interpreted most.

@@ -36,6 +36,8 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   void restored() {
     if (verifier_ != nullptr) verifier_->forget();
   }
+  // The host code of the block that the state leads to, made if need be.
+  std::string list_next();
   std::string failure() const { return verifier_ != nullptr ? verifier_->failure() : std::string{}; }
 
  private:
@@ -177,6 +179,7 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   ModeSwitch modes_;
   DescriptorMemo memo_;
   std::unique_ptr<Verifier> verifier_;  // -d verify
+  std::vector<u32> single_blocks_;      // BtOptions::single_blocks
   ExitReason exit_reason_ = ExitReason::requested;
 
   ExactCount count_;

@@ -83,4 +83,15 @@ Outcome<GuestBlock> read_guest_block(Cpu& cpu, const Decoder& decoder, u32 eip) 
   return block;
 }
 
+void cut_block(GuestBlock& block, const std::vector<u32>& alone) {
+  const auto is_alone = [&](const GuestInstruction& guest) {
+    return std::find(alone.begin(), alone.end(), guest.eip) != alone.end();
+  };
+  const auto second = block.instructions.begin() + 1;
+  const auto cut = is_alone(block.instructions.front())
+                       ? second
+                       : std::find_if(second, block.instructions.end(), is_alone);
+  block.instructions.erase(cut, block.instructions.end());
+}
+
 }  // namespace ringshift::bt

@@ -288,6 +288,7 @@ void Interpreter::attend(CpuIo& io) {
   if ((control.events.load(std::memory_order_acquire) & kEventService) != 0 || due) {
     control.clear_event(kEventService);
     io.service(kEventService);
+    if ((control.events.load(std::memory_order_acquire) & kEventExit) != 0) return;
   }
   u32 events = control.events.load(std::memory_order_acquire);
   if ((events & kEventNmi) != 0) {
@@ -312,6 +313,7 @@ ExitReason Interpreter::loop(CpuIo& io) {
       return ExitReason::requested;
     }
     attend(io);
+    if ((control.events.load(std::memory_order_acquire) & kEventExit) != 0) continue;
     if (state.shutdown != 0) return ExitReason::shutdown;
     if (state.halted != 0) return ExitReason::halted;
     do {
