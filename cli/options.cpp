@@ -62,8 +62,8 @@ void declare_options(CLI::App& app, RawOptions& raw) {
   text("--initrd", raw.initrd, "Initial RAM disk; for multiboot the modules, 'FILE ARGS,FILE ARGS'", "FILE");
   text("--append", raw.append, "The kernel's command line", "TEXT");
   text("--engine", raw.engine,
-       "bt: binary translation (default); interp: the reference interpreter; bt,interp: both, to switch "
-       "between",
+       "bt: binary translation (default); interp: the reference interpreter; kvm: the host's KVM; several, as in "
+       "bt,interp: a set to switch between",
        "ENGINE");
   text("--engine-switch", raw.engine_switch,
        "Switch by the clock, for tests: every:100ms,bt,interp:2ms; or every:1000i,... under -icount",

@@ -13,27 +13,39 @@ namespace ringshift {
 
 namespace {
 
-enum class Reg : u8 { ebx, ecx, edx };
-
-struct FeatureBit {
-  CpuFeature feature;
-  u32 leaf;
-  Reg reg;
-  u8 bit;
-};
-
 using enum CpuFeature;
-constexpr FeatureBit kFeatureBits[] = {
-    {fpu, 1, Reg::edx, 0},         {vme, 1, Reg::edx, 1},          {de, 1, Reg::edx, 2},
-    {pse, 1, Reg::edx, 3},         {tsc, 1, Reg::edx, 4},          {msr, 1, Reg::edx, 5},
-    {pae, 1, Reg::edx, 6},         {cx8, 1, Reg::edx, 8},          {apic, 1, Reg::edx, 9},
-    {sep, 1, Reg::edx, 11},        {mtrr, 1, Reg::edx, 12},        {pge, 1, Reg::edx, 13},
-    {cmov, 1, Reg::edx, 15},       {pat, 1, Reg::edx, 16},         {mmx, 1, Reg::edx, 23},
-    {fxsr, 1, Reg::edx, 24},       {sse, 1, Reg::edx, 25},         {sse2, 1, Reg::edx, 26},
-    {sse3, 1, Reg::ecx, 0},        {pclmulqdq, 1, Reg::ecx, 1},    {ssse3, 1, Reg::ecx, 9},
-    {sse41, 1, Reg::ecx, 19},      {sse42, 1, Reg::ecx, 20},       {movbe, 1, Reg::ecx, 22},
-    {popcnt, 1, Reg::ecx, 23},     {aes, 1, Reg::ecx, 25},         {fdp_exceptions_only, 7, Reg::ebx, 6},
-    {no_fcs_fds, 7, Reg::ebx, 13}, {nx, 0x80000001, Reg::edx, 20}, {rdtscp, 0x80000001, Reg::edx, 27},
+using Reg = CpuidFeatureBit::Reg;
+constexpr CpuidFeatureBit kFeatureBits[] = {
+    {fpu, "fpu", 1, Reg::edx, 0},
+    {vme, "vme", 1, Reg::edx, 1},
+    {de, "de", 1, Reg::edx, 2},
+    {pse, "pse", 1, Reg::edx, 3},
+    {tsc, "tsc", 1, Reg::edx, 4},
+    {msr, "msr", 1, Reg::edx, 5},
+    {pae, "pae", 1, Reg::edx, 6},
+    {cx8, "cx8", 1, Reg::edx, 8},
+    {apic, "apic", 1, Reg::edx, 9},
+    {sep, "sep", 1, Reg::edx, 11},
+    {mtrr, "mtrr", 1, Reg::edx, 12},
+    {pge, "pge", 1, Reg::edx, 13},
+    {cmov, "cmov", 1, Reg::edx, 15},
+    {pat, "pat", 1, Reg::edx, 16},
+    {mmx, "mmx", 1, Reg::edx, 23},
+    {fxsr, "fxsr", 1, Reg::edx, 24},
+    {sse, "sse", 1, Reg::edx, 25},
+    {sse2, "sse2", 1, Reg::edx, 26},
+    {sse3, "sse3", 1, Reg::ecx, 0},
+    {pclmulqdq, "pclmulqdq", 1, Reg::ecx, 1},
+    {ssse3, "ssse3", 1, Reg::ecx, 9},
+    {sse41, "sse41", 1, Reg::ecx, 19},
+    {sse42, "sse42", 1, Reg::ecx, 20},
+    {movbe, "movbe", 1, Reg::ecx, 22},
+    {popcnt, "popcnt", 1, Reg::ecx, 23},
+    {aes, "aes", 1, Reg::ecx, 25},
+    {fdp_exceptions_only, "fdp_exceptions_only", 7, Reg::ebx, 6},
+    {no_fcs_fds, "no_fcs_fds", 7, Reg::ebx, 13},
+    {nx, "nx", 0x80000001, Reg::edx, 20},
+    {rdtscp, "rdtscp", 0x80000001, Reg::edx, 27},
 };
 
 struct Model {
@@ -80,14 +92,14 @@ bool offers(const Model& model, CpuFeature feature) {
 }
 
 Model executable_on(const HostFeatures& host, Model model) {
-  for (const FeatureBit& f : kFeatureBits)
+  for (const CpuidFeatureBit& f : kFeatureBits)
     if (!host.has(f.feature)) model.features &= ~set_of({f.feature});
   return model;
 }
 
 CpuidRegisters feature_leaf(const Model& model, u32 leaf) {
   CpuidRegisters r{};
-  for (const FeatureBit& f : kFeatureBits) {
+  for (const CpuidFeatureBit& f : kFeatureBits) {
     if (f.leaf != leaf || !offers(model, f.feature)) continue;
     u32& reg = f.reg == Reg::ebx ? r.ebx : f.reg == Reg::ecx ? r.ecx : r.edx;
     reg |= 1u << f.bit;
@@ -151,7 +163,7 @@ Result<CpuidTable> CpuidTable::create(std::string_view name, const HostFeatures&
   for (u32 i = 0; i < 3; ++i) add(0x80000002 + i, 0, brand_leaf(model, i));
   add(0x80000006, 0, kL2Extended);
   add(0x80000008, 0, kAddressSizes);
-  for (const FeatureBit& f : kFeatureBits)
+  for (const CpuidFeatureBit& f : kFeatureBits)
     table.has_bit_of_[static_cast<unsigned>(f.feature)] = offers(model, f.feature);
   return table;
 }
@@ -170,6 +182,8 @@ CpuidRegisters CpuidTable::query(u32 leaf, u32 subleaf) const {
     if (l.leaf == leaf && (!has_subleaves || l.subleaf == subleaf)) return l.registers;
   return {};
 }
+
+std::span<const CpuidFeatureBit> cpuid_feature_bits() { return kFeatureBits; }
 
 u32 CpuidTable::signature() const { return query(1, 0).eax; }
 

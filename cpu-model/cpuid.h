@@ -1,6 +1,7 @@
 // CpuidTable: what the CPUID instruction answers, frozen when the machine is made; never the host's own.
 #pragma once
 
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -16,6 +17,17 @@ struct CpuidRegisters {
   bool operator==(const CpuidRegisters&) const = default;
 };
 
+// Where CPUID tells of a feature.
+struct CpuidFeatureBit {
+  enum class Reg : u8 { ebx, ecx, edx };
+  CpuFeature feature;
+  std::string_view name;
+  u32 leaf;
+  Reg reg;
+  u8 bit;
+};
+std::span<const CpuidFeatureBit> cpuid_feature_bits();
+
 class CpuidTable {
  public:
   // model: "n270" (the default: family 6 model 28, so that kernels see a part without speculation bugs),
@@ -30,12 +42,14 @@ class CpuidTable {
   bool has(CpuFeature feature) const { return has_bit_of_[static_cast<unsigned>(feature)]; }
   // Leaf 1 EAX.
   u32 signature() const;
-
- private:
+  // All that is answered with something else than zeros, for an engine whose hardware executes CPUID.
   struct Leaf {
     u32 leaf, subleaf;
     CpuidRegisters registers;
   };
+  const std::vector<Leaf>& leaves() const { return leaves_; }
+
+ private:
   std::vector<Leaf> leaves_;
   bool has_bit_of_[64] = {};
 };

@@ -15,6 +15,16 @@ inline constexpr u32 kEventExit = 1u << 3;       // leave run()
 // Set by the engine's own thread: state that the polled fast path must look at before the next instruction.
 inline constexpr u32 kEventInspect = 1u << 4;
 
+// An engine that can't poll `events` while guest code runs (hardware) is told of them by this.
+class EngineKick {
+ public:
+  // From any thread or signal handler, after bits were set: makes the engine look at them soon.
+  virtual void kick() = 0;
+
+ protected:
+  ~EngineKick() = default;
+};
+
 struct RunControl {
   // Polled by the engine between instructions (interp) or on edges (bt). Any thread or signal handler may set
   // bits; the engine clears what it has handled, but for kEventInterrupt.
@@ -25,10 +35,14 @@ struct RunControl {
   u64 deadline = ~u64{0};
   // Virtual time (-icount): the clock counts instructions.
   bool exact_count = false;
+  // Set by such an engine while it runs. It stores this before it looks at `events`, and raise_event loads it
+  // after setting them, both in one total order: an event is seen by the look or told by the kick.
+  std::atomic<EngineKick*> kick{nullptr};
 
   void raise_event(u32 bits) {
     events.fetch_or(bits);
     if (std::atomic<u32>* const word = quiet_.load()) word->store(0);
+    if (EngineKick* const engine = kick.load()) engine->kick();
   }
   // On the vCPU's thread.
   void clear_event(u32 bits) {

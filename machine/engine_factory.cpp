@@ -2,13 +2,16 @@
 #include "machine/engine_factory.h"
 
 #include "cpu-model/interp/interpreter.h"
+#include "devices/clock.h"
+#include "hw-accel-kvm/kvm_cpuid.h"
+#include "hw-accel-kvm/kvm_engine.h"
 #include "translator/bt_engine.h"
 
 namespace ringshift {
 
 namespace {
-constexpr std::pair<EngineKind, std::string_view> kEngineNames[] = {{EngineKind::bt, "bt"},
-                                                                    {EngineKind::interp, "interp"}};
+constexpr std::pair<EngineKind, std::string_view> kEngineNames[] = {
+    {EngineKind::bt, "bt"}, {EngineKind::interp, "interp"}, {EngineKind::kvm, "kvm"}};
 
 Result<std::unique_ptr<ExecutionEngine>> make_bt(const MachineConfig& config, Cpu& cpu) {
   BtOptions options;
@@ -30,6 +33,12 @@ Result<std::unique_ptr<ExecutionEngine>> make_bt(const MachineConfig& config, Cp
   options.single_blocks = config.bt_single_blocks;
   return RS_TRY(BtEngine::create(cpu, options));
 }
+
+Result<std::unique_ptr<ExecutionEngine>> make_kvm(Cpu& cpu) {
+  KvmOptions options;
+  options.tsc_khz = Clock::kTscHz / 1000;
+  return RS_TRY(KvmEngine::create(cpu, options));
+}
 }  // namespace
 
 std::string_view engine_name(EngineKind kind) {
@@ -44,7 +53,14 @@ std::optional<EngineKind> engine_of_name(std::string_view name) {
   return std::nullopt;
 }
 
+Result<HostFeatures> engine_features(const MachineConfig& config) {
+  const HostFeatures host = HostFeatures::of_this_host();
+  if (!config.has_engine(EngineKind::kvm)) return host;
+  return kvm_host_features(RS_TRY(KvmSystem::open()), host);
+}
+
 Result<std::unique_ptr<ExecutionEngine>> make_engine(EngineKind kind, const MachineConfig& config, Cpu& cpu) {
+  if (kind == EngineKind::kvm) return make_kvm(cpu);
   if (kind == EngineKind::bt) return make_bt(config, cpu);
   return std::make_unique<Interpreter>(cpu);
 }

@@ -33,7 +33,8 @@ Result<std::unique_ptr<Machine>> Machine::create(MachineConfig config, MachineBa
   // The verifier's replica has RAM of its own.
   const bool replica = config.has_engine(EngineKind::bt) && config.bt_verify;
   RS_TRY(check_host_memory(config.ram_bytes * (replica ? 2 : 1)));
-  CpuidTable cpuid = RS_TRY(CpuidTable::create(config.cpu_model));
+  const HostFeatures features = RS_TRY(engine_features(config));
+  CpuidTable cpuid = RS_TRY(CpuidTable::create(config.cpu_model, features));
   GuestMemory memory = RS_TRY(GuestMemory::create(config.ram_bytes));
   std::unique_ptr<Machine> machine(new Machine(std::move(config), std::move(backends), std::move(tracer),
                                                std::move(memory), std::move(cpuid)));
