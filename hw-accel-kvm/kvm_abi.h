@@ -1,7 +1,8 @@
 // KVM's structures and requests as the kernel has them.
 //
-// The kernel's headers of Debian 12 wrap arrays at the end of structures in a way that makes them larger in C++ than in
-// C (an empty struct has a size there), and the size is part of a request's number. Newer ones do what is done here.
+// The kernel's headers of Debian 12 wrap arrays at the end of structures in a way that makes them larger in
+// C++ than in C (an empty struct has a size there), and the size is part of a request's number. Newer ones do
+// what is done here.
 #pragma once
 
 #include <linux/stddef.h>

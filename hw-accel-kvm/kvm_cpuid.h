@@ -11,8 +11,8 @@
 
 namespace ringshift {
 
-// `host` without the features that KVM doesn't support here: the machine's CPUID table is made of what all its
-// engines can give (design: CPUID is frozen when the machine is made).
+// `host` without the features that KVM doesn't support here: the machine's CPUID table is made of what all
+// its engines can give (design: CPUID is frozen when the machine is made).
 Result<HostFeatures> kvm_host_features(const KvmSystem& system, HostFeatures host);
 Result<void> load_cpuid(const KvmVcpu& vcpu, const CpuidTable& table);
 

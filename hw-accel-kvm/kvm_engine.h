@@ -17,7 +17,8 @@ struct KvmOptions {
 
 class KvmEngine final : public ExecutionEngine {
  public:
-  // cpu must outlive the engine. Every reason why KVM can't run the guest here is ErrorKind::engine_unavailable.
+  // cpu must outlive the engine. Every reason why KVM can't run the guest here is
+  // ErrorKind::engine_unavailable.
   static Result<std::unique_ptr<KvmEngine>> create(Cpu& cpu, const KvmOptions& options);
   ~KvmEngine() override;
 

@@ -17,8 +17,7 @@ bool is_software(u8 vector) {
 // Without KVM_CAP_EXCEPTION_PAYLOAD KVM has put CR2 and DR6 in place already.
 void deliver_exception(Cpu& cpu, const kvm_vcpu_events& events) {
   const u8 vector = events.exception.nr;
-  if (vector == kDebugVector)
-    return deliver_debug_trap(cpu, static_cast<u32>(cpu.state.dr[6]) & kDr6Causes);
+  if (vector == kDebugVector) return deliver_debug_trap(cpu, static_cast<u32>(cpu.state.dr[6]) & kDr6Causes);
   Fault fault{static_cast<Vector>(vector), events.exception.has_error_code != 0,
               static_cast<u16>(events.exception.error_code), static_cast<u32>(cpu.state.cr2)};
   deliver_fault(cpu, fault);
@@ -26,8 +25,8 @@ void deliver_exception(Cpu& cpu, const kvm_vcpu_events& events) {
 }  // namespace
 
 bool finish_events(Cpu& cpu, const kvm_vcpu_events& events) {
-  const bool exception = (events.exception.injected != 0 || events.exception.pending != 0) &&
-                         !is_software(events.exception.nr);
+  const bool exception =
+      (events.exception.injected != 0 || events.exception.pending != 0) && !is_software(events.exception.nr);
   // Of INT n, too, EIP is the instruction's.
   const bool interrupt = events.interrupt.injected != 0 && events.interrupt.soft == 0;
   if (!exception && !interrupt) return false;

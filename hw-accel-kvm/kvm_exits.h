@@ -1,4 +1,5 @@
-// What the guest asked for when KVM_RUN returned: ports, MMIO and MSRs, answered through CpuIo and the CPU model.
+// What the guest asked for when KVM_RUN returned: ports, MMIO and MSRs, answered through CpuIo and the CPU
+// model.
 #pragma once
 
 #include "cpu-model/cpu.h"
@@ -6,8 +7,8 @@
 
 namespace ringshift {
 
-// KVM_EXIT_IO: IN, OUT, and as many elements of INS and OUTS as came at once. KVM finishes the instruction when it
-// is run again.
+// KVM_EXIT_IO: IN, OUT, and as many elements of INS and OUTS as came at once. KVM finishes the instruction
+// when it is run again.
 void serve_port_io(kvm_run& run, CpuIo& io);
 // KVM_EXIT_MMIO: an access outside of RAM, or a write to ROM, which vanishes. Of any size up to 8.
 void serve_mmio(kvm_run& run, Cpu& cpu, CpuIo& io);

@@ -12,13 +12,15 @@ namespace ringshift {
 namespace {
 constexpr const char* kWhatToDo = "-engine bt runs this guest without KVM.";
 
-// The instruction that KVM could not emulate, if it says so (KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES).
+// The instruction that KVM could not emulate, if it says so
+// (KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES).
 std::string instruction_bytes(const kvm_run& run) {
   if (run.emulation_failure.ndata < 3 ||
       (run.emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES) == 0)
     return {};
   std::string text = ", instruction bytes";
-  const unsigned size = std::min<unsigned>(run.emulation_failure.insn_size, sizeof run.emulation_failure.insn_bytes);
+  const unsigned size =
+      std::min<unsigned>(run.emulation_failure.insn_size, sizeof run.emulation_failure.insn_bytes);
   for (unsigned i = 0; i < size; ++i) text += fmt::format(" {:02x}", run.emulation_failure.insn_bytes[i]);
   return text;
 }
@@ -48,7 +50,8 @@ std::string what_happened(const kvm_run& run) {
     case KVM_EXIT_UNKNOWN:
       return fmt::format("KVM met a hardware exit that it does not know, {:#x}", run.hw.hardware_exit_reason);
     default:
-      return fmt::format("KVM left the guest for reason {}, which this program does not know", run.exit_reason);
+      return fmt::format("KVM left the guest for reason {}, which this program does not know",
+                         run.exit_reason);
   }
 }
 }  // namespace
@@ -60,7 +63,8 @@ std::string describe_failure(const kvm_run& run, const VcpuState& state) {
 
 std::string describe_no_paging(const VcpuState& state) {
   return fmt::format(
-      "engine kvm: the vCPU was shut down, and this host's KVM runs no guest with 32-bit paging (`ringshift doctor` "
+      "engine kvm: the vCPU was shut down, and this host's KVM runs no guest with 32-bit paging (`ringshift "
+      "doctor` "
       "says more). {} The guest's state:\n{}",
       kWhatToDo, describe_state(state));
 }

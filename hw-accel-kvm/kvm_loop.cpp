@@ -182,7 +182,8 @@ Result<bool> KvmLoop::attend_in_state(CpuIo& io) {
     state.halted = 0;
     return true;
   }
-  if ((control.events.load(std::memory_order_acquire) & kEventInterrupt) == 0 || !interrupts_open(cpu_)) return false;
+  if ((control.events.load(std::memory_order_acquire) & kEventInterrupt) == 0 || !interrupts_open(cpu_))
+    return false;
   queued_vector_ = io.acknowledge_interrupt();
   if (queued_vector_ < 0) return false;
   state.halted = 0;
@@ -199,13 +200,16 @@ Result<void> KvmLoop::attend_in_kvm() {
 }
 
 bool KvmLoop::open_for_interrupts() const {
-  return ran_ ? const_cast<KvmVcpu&>(vcpu_).shared().ready_for_interrupt_injection != 0 : interrupts_open(cpu_);
+  return ran_ ? const_cast<KvmVcpu&>(vcpu_).shared().ready_for_interrupt_injection != 0
+              : interrupts_open(cpu_);
 }
 
 Result<void> KvmLoop::inject(CpuIo& io) {
   kvm_run& run = vcpu_.shared();
   run.request_interrupt_window = 0;
-  const auto asserted = [&] { return (cpu_.control.events.load(std::memory_order_acquire) & kEventInterrupt) != 0; };
+  const auto asserted = [&] {
+    return (cpu_.control.events.load(std::memory_order_acquire) & kEventInterrupt) != 0;
+  };
   if (queued_vector_ < 0) {
     if (!asserted() || single_step_) return {};
     if (open_for_interrupts()) queued_vector_ = io.acknowledge_interrupt();
@@ -235,7 +239,7 @@ Result<void> KvmLoop::state_in(CpuIo& io) {
   if (known_valid_ && std::memcmp(&known_, &cpu_.state, sizeof known_) == 0) return {};
   ++counters_.transfers_in;
   known_valid_ = ran_ = false;
-  StateImage image = image_of(cpu_.state);
+  StateImage image = image_of(cpu_.state, quirks_);
   RS_TRY(load_image(vcpu_, image, has_tsc_aux_));
   return time_.load(io, cpu_.state);
 }
@@ -280,6 +284,7 @@ Result<void> KvmLoop::serve_msr(CpuIo& io, bool write) {
   RS_TRY(vcpu_.request(KVM_GET_SREGS2, &sregs, "KVM_GET_SREGS2"));
   sregs.efer = state.efer;
   sregs.apic_base = state.apic_base;
+  apply_quirks(sregs, quirks_);
   return vcpu_.request(KVM_SET_SREGS2, &sregs, "KVM_SET_SREGS2");
 }
 
@@ -296,8 +301,8 @@ Result<void> KvmLoop::debug_in() {
 
 std::string KvmLoop::tsc_note() const {
   if (time_.follows_clock()) return {};
-  return fmt::format("RDTSC runs at the host's {} kHz, not at {} kHz: this host's KVM can't scale it", time_.khz(),
-                     options_.tsc_khz);
+  return fmt::format("RDTSC runs at the host's {} kHz, not at {} kHz: this host's KVM can't scale it",
+                     time_.khz(), options_.tsc_khz);
 }
 
 void KvmLoop::report(StatsSink& sink) const {

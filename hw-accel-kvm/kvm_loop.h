@@ -1,7 +1,7 @@
 // KvmLoop: KVM_RUN again and again: state in, interrupts, exits, state out.
 //
-// Between runs the truth is cpu.state. In run() it is KVM's from the first entry on, and cpu.state is older, but for
-// what KVM doesn't hold (state_image.h).
+// Between runs the truth is cpu.state. In run() it is KVM's from the first entry on, and cpu.state is older,
+// but for what KVM doesn't hold (state_image.h).
 #pragma once
 
 #include <memory>
@@ -10,6 +10,7 @@
 
 #include "cpu-model/cpu.h"
 #include "cpu-model/execution_engine.h"
+#include "hw-accel-kvm/host_quirks.h"
 #include "hw-accel-kvm/kvm_engine.h"
 #include "hw-accel-kvm/kvm_memory.h"
 #include "hw-accel-kvm/kvm_time.h"
@@ -67,9 +68,10 @@ class KvmLoop {
   KvmTime time_;
   VcpuKick kick_;
   std::unique_ptr<Interpreter> stepper_;  // made when first needed
+  const HostQuirks quirks_ = HostQuirks::of_this_host();
   bool has_tsc_aux_;
-  bool in_kvm_ = false;      // KVM holds the state
-  bool ran_ = false;         // KVM_RUN has returned since the state went in: the shared page tells of IF and shadows
+  bool in_kvm_ = false;  // KVM holds the state
+  bool ran_ = false;  // KVM_RUN has returned since the state went in: the shared page tells of IF and shadows
   bool unfinished_ = false;  // the instruction of the last exit is completed by the next KVM_RUN
   bool queued_ = false;      // an interrupt was given to KVM since it last ran
   bool single_step_ = false;

@@ -1,4 +1,5 @@
-// KvmMemory: keeps KVM's memory slots as the PhysicalMap is, and tells its listeners what the guest has written.
+// KvmMemory: keeps KVM's memory slots as the PhysicalMap is, and tells its listeners what the guest has
+// written.
 #pragma once
 
 #include <vector>

@@ -56,10 +56,11 @@ tl::unexpected<Error> cannot_open(const char* path, int error) {
 }  // namespace
 
 Error kvm_error(const char* request, int error) {
-  return {ErrorKind::engine_unavailable,
-          fmt::format("engine kvm: {}: {}; `ringshift doctor` shows what KVM can do here, and -engine bt runs "
-                      "without it",
-                      request, std::strerror(error))};
+  return {
+      ErrorKind::engine_unavailable,
+      fmt::format("engine kvm: {}: {}; `ringshift doctor` shows what KVM can do here, and -engine bt runs "
+                  "without it",
+                  request, std::strerror(error))};
 }
 
 int KvmSystem::extension(unsigned long capability) const {
@@ -77,9 +78,10 @@ Result<KvmSystem> KvmSystem::open(const char* path) {
   KvmSystem system(std::move(fd));
   for (const Needed& needed : kNeeded)
     if (system.extension(needed.capability) == 0)
-      return fail(ErrorKind::engine_unavailable,
-                  "engine kvm: this kernel's KVM lacks {}: Linux 5.14 or newer has it; -engine bt runs without",
-                  needed.name);
+      return fail(
+          ErrorKind::engine_unavailable,
+          "engine kvm: this kernel's KVM lacks {}: Linux 5.14 or newer has it; -engine bt runs without",
+          needed.name);
   return system;
 }
 

@@ -10,8 +10,8 @@ inline constexpr const char* kKvmDevice = "/dev/kvm";
 
 class KvmSystem {
  public:
-  // Fails with ErrorKind::engine_unavailable, and says what to do: no such device, no permission, not KVM, too
-  // old a kernel. path: another one only in tests.
+  // Fails with ErrorKind::engine_unavailable, and says what to do: no such device, no permission, not KVM,
+  // too old a kernel. path: another one only in tests.
   static Result<KvmSystem> open(const char* path = kKvmDevice);
 
   int fd() const { return fd_.get(); }

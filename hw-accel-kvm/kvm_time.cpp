@@ -49,8 +49,8 @@ Result<u64> KvmTime::guest_tsc() const {
   return u64{msr[0].data};
 }
 
-// Writing the MSR itself won't do where the offset can be written: KVM takes two writes within a second for an attempt
-// to synchronize vCPUs, and changes the value.
+// Writing the MSR itself won't do where the offset can be written: KVM takes two writes within a second for
+// an attempt to synchronize vCPUs, and changes the value.
 Result<void> KvmTime::set_guest_tsc(u64 value) const {
   if (!has_offset_) {
     OneMsr msr = tsc_msr(value);

@@ -7,8 +7,9 @@
 
 namespace ringshift {
 
-// RDTSC in the guest is the host's counter, scaled where hardware can, plus an offset that is set here. Where KVM
-// can't scale, the guest's counter runs at the host's rate: continuous whenever the engine changes, but not the Clock's.
+// RDTSC in the guest is the host's counter, scaled where hardware can, plus an offset that is set here. Where
+// KVM can't scale, the guest's counter runs at the host's rate: continuous whenever the engine changes, but
+// not the Clock's.
 class KvmTime {
  public:
   // wanted_khz: the rate of CpuIo::read_tsc().

@@ -11,7 +11,8 @@ namespace ringshift {
 
 Result<KvmVcpu> KvmVcpu::create(const KvmSystem& system, const KvmVm& vm) {
   const int size = ::ioctl(system.fd(), KVM_GET_VCPU_MMAP_SIZE, 0);
-  if (size < static_cast<int>(sizeof(kvm_run))) return tl::unexpected(kvm_error("KVM_GET_VCPU_MMAP_SIZE", errno));
+  if (size < static_cast<int>(sizeof(kvm_run)))
+    return tl::unexpected(kvm_error("KVM_GET_VCPU_MMAP_SIZE", errno));
   UniqueFd fd(::ioctl(vm.fd(), KVM_CREATE_VCPU, 0));
   if (!fd) return tl::unexpected(kvm_error("KVM_CREATE_VCPU", errno));
   const auto length = static_cast<std::size_t>(size);

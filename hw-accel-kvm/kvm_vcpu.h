@@ -4,9 +4,9 @@
 #include "base/result.h"
 #include "base/types.h"
 #include "base/unique_fd.h"
+#include "hw-accel-kvm/kvm_abi.h"
 #include "hw-accel-kvm/kvm_system.h"
 #include "hw-accel-kvm/kvm_vm.h"
-#include "hw-accel-kvm/kvm_abi.h"
 
 namespace ringshift {
 

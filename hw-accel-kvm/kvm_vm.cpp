@@ -12,7 +12,8 @@
 namespace ringshift {
 
 namespace {
-// Without unrestricted guests Intel's KVM keeps four pages of its own for real mode; RAM never reaches so far.
+// Without unrestricted guests Intel's KVM keeps four pages of its own for real mode; RAM never reaches so
+// far.
 constexpr u64 kIdentityMap = 0xfffbc000;
 constexpr u64 kTssPages = kIdentityMap + kPageSize;
 
@@ -27,7 +28,7 @@ Result<void> hand_over_msrs(int vm) {
   u8 one_allowed[1] = {0x01};
   kvm_msr_filter filter{};
   filter.flags = KVM_MSR_FILTER_DEFAULT_DENY;
-  filter.ranges[0] = {KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE, 3, 0x174, three_allowed};  // SYSENTER_*
+  filter.ranges[0] = {KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE, 3, 0x174, three_allowed};     // SYSENTER_*
   filter.ranges[1] = {KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE, 1, 0xc0000103, one_allowed};  // TSC_AUX
   if (::ioctl(vm, KVM_X86_SET_MSR_FILTER, &filter) != 0)
     return tl::unexpected(kvm_error("KVM_X86_SET_MSR_FILTER", errno));

@@ -8,8 +8,8 @@
 
 namespace ringshift {
 
-// RAM and ROM as runs of equal pages, in address order; holes are MMIO. With A20 masked each odd MiB shows the
-// even one below it, so that the runs end at MiB borders.
+// RAM and ROM as runs of equal pages, in address order; holes are MMIO. With A20 masked each odd MiB shows
+// the even one below it, so that the runs end at MiB borders.
 std::vector<MemorySlot> memory_layout(PhysicalMap& map, bool a20_masked, bool dirty_log);
 
 }  // namespace ringshift

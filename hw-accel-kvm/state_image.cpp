@@ -6,9 +6,9 @@
 namespace ringshift {
 
 namespace {
-constexpr std::size_t kFxUsed = 416;        // what FXSAVE writes; then reserved bytes
-constexpr std::size_t kMxcsrMaskAt = 28;    // the host's own
-constexpr std::size_t kXstateBvAt = 512;    // SDM vol. 1 13.4.2
+constexpr std::size_t kFxUsed = 416;      // what FXSAVE writes; then reserved bytes
+constexpr std::size_t kMxcsrMaskAt = 28;  // the host's own
+constexpr std::size_t kXstateBvAt = 512;  // SDM vol. 1 13.4.2
 constexpr u64 kX87AndSse = 3;
 
 kvm_segment segment_of(const SegmentRegister& from) {
@@ -32,8 +32,8 @@ kvm_segment segment_of(const SegmentRegister& from) {
   return to;
 }
 
-// KVM on AMD gives "not present" back as unusable, and G as the limit suggests it: a null segment looks here as the
-// CPU model makes it.
+// KVM on AMD gives "not present" back as unusable, and G as the limit suggests it: a null segment looks here
+// as the CPU model makes it.
 SegmentRegister segment_from(const kvm_segment& from) {
   SegmentRegister to{};
   to.selector = from.selector;
@@ -57,9 +57,7 @@ kvm_dtable table_of(const DescriptorTable& from) {
 
 DescriptorTable table_from(const kvm_dtable& from) { return {from.base, from.limit, 0}; }
 
-bool pae_paging(const VcpuState& state) {
-  return (state.cr0 & kCr0Pg) != 0 && (state.cr4 & kCr4Pae) != 0;
-}
+bool pae_paging(const VcpuState& state) { return (state.cr0 & kCr0Pg) != 0 && (state.cr4 & kCr4Pae) != 0; }
 
 kvm_sregs2 sregs_of(const VcpuState& state) {
   kvm_sregs2 to{};
@@ -111,8 +109,9 @@ void take_sregs(const kvm_sregs2& from, VcpuState& state) {
 }
 
 u64* register_in(kvm_regs& regs, unsigned number) {
-  __u64* const order[16] = {&regs.rax, &regs.rcx, &regs.rdx, &regs.rbx, &regs.rsp, &regs.rbp, &regs.rsi, &regs.rdi,
-                            &regs.r8,  &regs.r9,  &regs.r10, &regs.r11, &regs.r12, &regs.r13, &regs.r14, &regs.r15};
+  __u64* const order[16] = {&regs.rax, &regs.rcx, &regs.rdx, &regs.rbx, &regs.rsp, &regs.rbp,
+                            &regs.rsi, &regs.rdi, &regs.r8,  &regs.r9,  &regs.r10, &regs.r11,
+                            &regs.r12, &regs.r13, &regs.r14, &regs.r15};
   return reinterpret_cast<u64*>(order[number]);
 }
 
@@ -140,7 +139,12 @@ void take_events(const kvm_vcpu_events& from, VcpuState& state) {
 }
 }  // namespace
 
-StateImage image_of(const VcpuState& state) {
+void apply_quirks(kvm_sregs2& sregs, const HostQuirks& quirks) {
+  constexpr u8 kBusy = 2;  // of a TSS's type
+  if (quirks.task_register_not_busy) sregs.tr.type &= static_cast<u8>(~kBusy);
+}
+
+StateImage image_of(const VcpuState& state, const HostQuirks& quirks) {
   StateImage image{};
   // KVM takes a 32-bit guest's registers whole.
   for (unsigned i = 0; i < 8; ++i) *register_in(image.regs, i) = static_cast<u32>(state.gpr[i]);
@@ -148,6 +152,7 @@ StateImage image_of(const VcpuState& state) {
   image.regs.rip = state.rip;
   image.regs.rflags = state.rflags;
   image.sregs = sregs_of(state);
+  apply_quirks(image.sregs, quirks);
   std::memcpy(image.xsave.region, state.fx.bytes, kFxUsed);
   std::memcpy(reinterpret_cast<u8*>(image.xsave.region) + kXstateBvAt, &kX87AndSse, sizeof kX87AndSse);
   for (unsigned i = 0; i < 4; ++i) image.debug.db[i] = state.dr[i];

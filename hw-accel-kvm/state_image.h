@@ -3,13 +3,14 @@
 
 #include "base/result.h"
 #include "cpu-model/vcpu_state.h"
-#include "hw-accel-kvm/kvm_vcpu.h"
+#include "hw-accel-kvm/host_quirks.h"
 #include "hw-accel-kvm/kvm_abi.h"
+#include "hw-accel-kvm/kvm_vcpu.h"
 
 namespace ringshift {
 
-// What KVM holds of a vCPU. The rest of VcpuState (APIC_BASE, PAT, MTRRs, ...) is the CPU model's alone: the MSR
-// filter sends its accesses there. The time-stamp counter is KvmTime's.
+// What KVM holds of a vCPU. The rest of VcpuState (APIC_BASE, PAT, MTRRs, ...) is the CPU model's alone: the
+// MSR filter sends its accesses there. The time-stamp counter is KvmTime's.
 struct StateImage {
   kvm_regs regs;
   kvm_sregs2 sregs;
@@ -21,7 +22,9 @@ struct StateImage {
 };
 
 // pending_dr6 and ferr_pending have no place in it.
-StateImage image_of(const VcpuState& state);
+StateImage image_of(const VcpuState& state, const HostQuirks& quirks = {});
+// For registers that are read from KVM and written back.
+void apply_quirks(kvm_sregs2& sregs, const HostQuirks& quirks);
 // Leaves alone what KVM doesn't hold. Half-delivered events stay in image.events (kvm_events.h).
 void take_image(const StateImage& image, VcpuState& state);
 

@@ -10,8 +10,9 @@
 
 namespace ringshift {
 
-// On the vCPU's own thread immediate_exit is enough: outside KVM_RUN it makes the next one return, and in a signal
-// handler the signal itself has ended KVM_RUN. Another thread sends a signal, whose handler does nothing.
+// On the vCPU's own thread immediate_exit is enough: outside KVM_RUN it makes the next one return, and in a
+// signal handler the signal itself has ended KVM_RUN. Another thread sends a signal, whose handler does
+// nothing.
 class VcpuKick final : public EngineKick {
  public:
   VcpuKick(RunControl& control, kvm_run& shared) : control_(control), shared_(shared) {}

@@ -12,19 +12,24 @@ def entry(number, name, mode, data=b"", device=(0, 0)):
     return out + b"\0" * (-len(out) % 4)
 
 
+def archive(entries):
+    data = b"".join(entries) + entry(0, "TRAILER!!!", 0)
+    return data + b"\0" * (-len(data) % 512)
+
+
 def main():
     output, init = sys.argv[1:]
     with open(init, "rb") as file:
         program = file.read()
-    archive = b"".join((
+    entries = [
         entry(1, "dev", 0o040755),
         entry(2, "dev/console", 0o020600, device=(5, 1)),
         entry(3, "proc", 0o040755),
         entry(4, "init", 0o100755, program),
-        entry(0, "TRAILER!!!", 0),
-    ))
+    ]
     with gzip.GzipFile(output, "wb", mtime=0) as file:
-        file.write(archive + b"\0" * (-len(archive) % 512))
+        file.write(archive(entries))
 
 
-main()
+if __name__ == "__main__":
+    main()

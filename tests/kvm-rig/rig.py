@@ -1,0 +1,103 @@
+#!/usr/bin/python3
+# Runs the guest tests and a boot with -engine kvm where KVM is real: on this host, or in an emulated machine (the L1).
+#
+# rig.py --ringshift PROGRAM --build FOLDER --initramfs FILE GUEST.elf... Exit status: 0 all passed, 1 not, 77 skipped.
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import debian_packages
+import jobs
+import l1
+import tcg_reference
+
+SKIP = 77
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description="The KVM rig (docs/kvm.md).")
+    parser.add_argument("--ringshift", required=True, help="the program under test")
+    parser.add_argument("--build", required=True, help="a folder for packages and images")
+    parser.add_argument("--initramfs", help="tests/initramfs.gz of the build, for the boots")
+    parser.add_argument("--where", choices=("l1", "host"), default="l1")
+    parser.add_argument("--only", default="", help="run jobs whose name matches")
+    parser.add_argument("--seconds", type=int, default=540, help="limit for all of it")
+    parser.add_argument("--verbose", action="store_true", help="show the L1's console as it comes")
+    parser.add_argument("guests", nargs="*", help="test guests, run as in tests/guests/run_guest.sh")
+    return parser.parse_args()
+
+
+def run_in_l1(options, chosen):
+    if shutil.which("qemu-system-x86_64") is None:
+        return "SKIP: qemu-system-x86_64 isn't installed (qemu-system-x86)"
+    try:
+        packages = debian_packages.fetch(os.path.join(options.build, "packages"))
+    except debian_packages.Unavailable as error:
+        return f"SKIP: {error}"
+    files = {path: "/rig/files/" + os.path.basename(path) for job in chosen for path in job.files}
+    image = os.path.join(options.build, "l1.gz")
+    l1.write_initramfs(image, packages, chosen, files, options.ringshift)
+    show = (lambda at, text: print(f"{at:7.2f} {text.rstrip()}", flush=True)) if options.verbose else None
+    return l1.run(packages.kernel, image, options.seconds, show)
+
+
+def run_on_host(options, chosen):
+    reader = l1.Reader()
+    for job in chosen:
+        outcome = reader.outcomes[job.name] = l1.Outcome(job.name)
+        begun = time.monotonic()
+        done = subprocess.run(job.command(options.ringshift, {}), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, check=False)
+        outcome.output = done.stdout.decode(errors="replace").replace("\r", "")
+        outcome.status = done.returncode
+        outcome.seconds = time.monotonic() - begun
+    reader.done = True
+    return reader
+
+
+def report(reader, chosen, allowed):
+    bad = 0
+    for note in reader.notes:
+        print("note:", note)
+    for job in chosen:
+        outcome = reader.outcomes.get(job.name)
+        if outcome is None or outcome.status is None:
+            problems = ["did not run" if outcome is None else "did not end"]
+        else:
+            problems = job.judge(outcome.status, outcome.output)
+        known = allowed.get(job.name.removeprefix("guest-"), {})
+        failed = jobs.failures(outcome.output) if outcome else set()
+        print(f"{'FAIL' if problems else 'PASS'} {job.name}: {jobs.passes(outcome.output) if outcome else 0} checks passed, "
+              f"{outcome.seconds if outcome else 0:.1f} s")
+        for check in sorted(failed & set(known)):
+            print(f"  SKIP {check}: {known[check]}")
+        for problem in problems:
+            print("  " + problem)
+        if problems and outcome:
+            print("  | " + "\n  | ".join(outcome.output.splitlines()[-40:]))
+        bad += bool(problems)
+    return bad
+
+
+def main():
+    options = arguments()
+    begun = time.monotonic()
+    os.makedirs(options.build, exist_ok=True)
+    in_l1 = options.where == "l1"
+    allowed = tcg_reference.allowed_failures(options.guests) if in_l1 else {}
+    chosen = jobs.select(jobs.all_jobs(options.guests, options.initramfs, allowed, ["-engine", "kvm"]), options.only)
+    result = run_in_l1(options, chosen) if in_l1 else run_on_host(options, chosen)
+    if isinstance(result, str):
+        print(result)
+        return SKIP
+    bad = report(result, chosen, allowed)
+    if in_l1:
+        print("Everything here ran on an emulated CPU: results are right or wrong, times say nothing of KVM's speed.")
+    print(f"{len(chosen)} jobs, {bad} failed, {time.monotonic() - begun:.1f} s")
+    return 1 if bad or not result.done else 0
+
+
+sys.exit(main())
