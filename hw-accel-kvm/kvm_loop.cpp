@@ -78,6 +78,10 @@ Result<KvmLoop::Step> KvmLoop::turn(CpuIo& io) {
   }
   RS_TRY(memory_.follow(cpu_.state.a20_masked != 0));
   RS_TRY(debug_in());
+  // KVM loses an interrupt that it was given if the instruction which it still has to finish raises an
+  // exception (RDMSR's #GP): both are pending, the exception goes in, and the exit that follows clears the
+  // other.
+  if (unfinished_ && interrupt_asserted()) return finish_instruction(io);
   RS_TRY(inject(io));
   return enter_and_serve(io);
 }
@@ -138,8 +142,9 @@ Result<KvmLoop::Step> KvmLoop::serve(CpuIo& io) {
 
 Result<KvmLoop::Step> KvmLoop::leave(CpuIo& io, ExitReason reason) {
   if (in_kvm_) {
-    RS_TRY(finish_instruction(io));
-    if (in_kvm_) RS_TRY(state_out(io));
+    const Step ended = RS_TRY(finish_instruction(io));
+    if (ended) return ended;
+    RS_TRY(state_out(io));
   }
   RS_TRY(memory_.tell_of_writes());
   return Step{cpu_.state.shutdown != 0 ? ExitReason::shutdown : reason};
@@ -199,6 +204,10 @@ Result<void> KvmLoop::attend_in_kvm() {
   return vcpu_.ask(KVM_NMI, 0, "KVM_NMI");
 }
 
+bool KvmLoop::interrupt_asserted() const {
+  return (cpu_.control.events.load(std::memory_order_acquire) & kEventInterrupt) != 0;
+}
+
 bool KvmLoop::open_for_interrupts() const {
   return ran_ ? const_cast<KvmVcpu&>(vcpu_).shared().ready_for_interrupt_injection != 0
               : interrupts_open(cpu_);
@@ -207,22 +216,21 @@ bool KvmLoop::open_for_interrupts() const {
 Result<void> KvmLoop::inject(CpuIo& io) {
   kvm_run& run = vcpu_.shared();
   run.request_interrupt_window = 0;
-  const auto asserted = [&] {
-    return (cpu_.control.events.load(std::memory_order_acquire) & kEventInterrupt) != 0;
-  };
   if (queued_vector_ < 0) {
-    if (!asserted() || single_step_) return {};
+    if (!interrupt_asserted() || single_step_) return {};
     if (open_for_interrupts()) queued_vector_ = io.acknowledge_interrupt();
   }
   if (queued_vector_ >= 0) {
     kvm_interrupt interrupt{static_cast<u32>(queued_vector_)};
     ++counters_.interrupts;
     ++cpu_.delivered[queued_vector_ & 0xff];
+    if (cpu_.trace.on(TracePoint::interrupts))
+      cpu_.trace.write("int: v={:02x} injected by kvm\n", queued_vector_);
     queued_vector_ = -1;
     RS_TRY(vcpu_.request(KVM_INTERRUPT, &interrupt, "KVM_INTERRUPT"));
     queued_ = true;
   }
-  if (asserted()) run.request_interrupt_window = 1;
+  if (interrupt_asserted()) run.request_interrupt_window = 1;
   return {};
 }
 
@@ -259,14 +267,14 @@ Result<void> KvmLoop::state_out(CpuIo& io) {
 
 // An access that was served is in the registers only after KVM has run again; it may ask for more of the same
 // instruction's.
-Result<void> KvmLoop::finish_instruction(CpuIo& io) {
-  while (unfinished_ && in_kvm_) {
+Result<KvmLoop::Step> KvmLoop::finish_instruction(CpuIo& io) {
+  Step step;
+  while (unfinished_ && !step) {
     vcpu_.shared().immediate_exit = 1;
     vcpu_.shared().request_interrupt_window = 0;
-    const Step step = RS_TRY(enter_and_serve(io));
-    if (step) return {};
+    step = RS_TRY(enter_and_serve(io));
   }
-  return {};
+  return step;
 }
 
 Result<void> KvmLoop::serve_msr(CpuIo& io, bool write) {

@@ -50,12 +50,13 @@ class KvmLoop {
   Result<bool> attend_in_state(CpuIo& io);
   Result<void> attend_in_kvm();
   Result<void> inject(CpuIo& io);
+  bool interrupt_asserted() const;
   bool open_for_interrupts() const;
   void step_by_interpreter();
 
   Result<void> state_in(CpuIo& io);
   Result<void> state_out(CpuIo& io);
-  Result<void> finish_instruction(CpuIo& io);
+  Result<Step> finish_instruction(CpuIo& io);
   Result<void> serve_msr(CpuIo& io, bool write);
   Result<void> debug_in();
 

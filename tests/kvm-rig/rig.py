@@ -4,6 +4,7 @@
 # rig.py --ringshift PROGRAM --build FOLDER --initramfs FILE GUEST.elf... Exit status: 0 all passed, 1 not, 77 skipped.
 import argparse
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ def arguments():
     parser.add_argument("--build", required=True, help="a folder for packages and images")
     parser.add_argument("--initramfs", help="tests/initramfs.gz of the build, for the boots")
     parser.add_argument("--where", choices=("l1", "host"), default="l1")
+    parser.add_argument("--engine", default="-engine kvm", help="options of all jobs")
     parser.add_argument("--only", default="", help="run jobs whose name matches")
     parser.add_argument("--seconds", type=int, default=540, help="limit for all of it")
     parser.add_argument("--verbose", action="store_true", help="show the L1's console as it comes")
@@ -88,7 +90,7 @@ def main():
     os.makedirs(options.build, exist_ok=True)
     in_l1 = options.where == "l1"
     allowed = tcg_reference.allowed_failures(options.guests) if in_l1 else {}
-    chosen = jobs.select(jobs.all_jobs(options.guests, options.initramfs, allowed, ["-engine", "kvm"]), options.only)
+    chosen = jobs.select(jobs.all_jobs(options.guests, options.initramfs, allowed, shlex.split(options.engine)), options.only)
     result = run_in_l1(options, chosen) if in_l1 else run_on_host(options, chosen)
     if isinstance(result, str):
         print(result)
