@@ -47,7 +47,8 @@ Result<std::vector<EngineKind>> parse_engines(const std::string& text) {
   std::vector<EngineKind> engines;
   for (const std::string_view name : split_at_commas(text)) {
     const auto kind = engine_of_name(name);
-    if (!kind) return fail(ErrorKind::usage, "-engine takes bt, interp, kvm or a list of them, not '{}'", text);
+    if (!kind)
+      return fail(ErrorKind::usage, "-engine takes bt, interp, kvm, a list of them, or auto, not '{}'", text);
     if (std::find(engines.begin(), engines.end(), *kind) != engines.end())
       return fail(ErrorKind::usage, "-engine {}: {} is named twice", text, name);
     engines.push_back(*kind);

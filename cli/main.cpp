@@ -5,10 +5,18 @@
 #include <string>
 #include <vector>
 
+#include "cli/doctor/diagnosis.h"
 #include "cli/exit_status.h"
 #include "cli/lockstep_command.h"
 #include "cli/options.h"
 #include "cli/run_command.h"
+
+namespace {
+int print(const std::string& text) {
+  std::fputs(text.c_str(), stdout);
+  return std::fflush(stdout) == 0 ? ringshift::kExitSuccess : ringshift::kExitInternal;
+}
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace ringshift;
@@ -17,9 +25,10 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "ringshift: {}\n", command.error().message);
     return exit_status_of(command.error().kind);
   }
-  if (const auto* text = std::get_if<std::string>(&*command)) {
-    std::fputs(text->c_str(), stdout);
-    return std::fflush(stdout) == 0 ? kExitSuccess : kExitInternal;
+  if (const auto* text = std::get_if<std::string>(&*command)) return print(*text);
+  if (const auto* doctor = std::get_if<DoctorOptions>(&*command)) {
+    const Diagnosis diagnosis = diagnose(HostFacts::of_this_host(), judge_this_host());
+    return print(doctor->json ? diagnosis_json(diagnosis) : diagnosis_text(diagnosis));
   }
   if (const auto* lockstep = std::get_if<LockstepCommand>(&*command)) return lockstep_command(*lockstep);
   return run_command(std::get<RunOptions>(*command));

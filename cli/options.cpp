@@ -18,9 +18,10 @@ constexpr const char* kUsage =
     "\n"
     "Usage: ringshift run -kernel FILE [-initrd FILE] [-append TEXT] [OPTION...]\n"
     "       ringshift lockstep [-engine bt,interp] [-every N] -kernel FILE [OPTION...]\n"
+    "       ringshift doctor [--json]\n"
     "       ringshift --help | --version\n"
     "\n"
-    "`ringshift run --help` lists the options. Example:\n"
+    "`ringshift run --help` lists the options; `ringshift doctor` says which engines work here. Example:\n"
     "  ringshift run -m 256 -kernel linux -initrd initrd.gz -append 'console=ttyS0 rdinit=/bin/sh'\n";
 
 constexpr const char* kFooter =
@@ -62,7 +63,8 @@ void declare_options(CLI::App& app, RawOptions& raw) {
   text("--initrd", raw.initrd, "Initial RAM disk; for multiboot the modules, 'FILE ARGS,FILE ARGS'", "FILE");
   text("--append", raw.append, "The kernel's command line", "TEXT");
   text("--engine", raw.engine,
-       "bt: binary translation (default); interp: the reference interpreter; kvm: the host's KVM; several, as in "
+       "bt: binary translation (default); interp: the reference interpreter; kvm: the host's KVM; auto: kvm "
+       "where it is real and works, else bt; several, as in "
        "bt,interp: a set to switch between",
        "ENGINE");
   text("--engine-switch", raw.engine_switch,
@@ -109,7 +111,7 @@ Result<void> read_stats(const std::string& text, RunOptions& options) {
 }
 
 Result<void> read_engine(const RawOptions& raw, MachineConfig& machine) {
-  machine.engines = RS_TRY(parse_engines(raw.engine));
+  if (raw.engine != "auto") machine.engines = RS_TRY(parse_engines(raw.engine));
   if (!raw.engine_switch.empty()) machine.engine_turns = RS_TRY(parse_engine_turns(raw.engine_switch));
   if (raw.bt_memory == "soft")
     machine.bt_memory = BtMemory::soft;
@@ -145,6 +147,7 @@ Result<RunOptions> understand(const RawOptions& raw, const CLI::App& app) {
   options.machine.boot = {raw.kernel, raw.initrd, raw.append};
   options.machine.no_reboot = raw.no_reboot;
   RS_TRY(read_engine(raw, options.machine));
+  options.automatic_engine = raw.engine == "auto";
   if (raw.kernel.empty()) return fail(ErrorKind::usage, "-kernel FILE is needed: there is nothing to boot");
   for (const std::string& device : raw.devices) options.machine.debug_exit = RS_TRY(parse_device(device));
   if (app.count("--icount") != 0) options.machine.icount_shift = RS_TRY(parse_icount(raw.icount));
@@ -222,6 +225,16 @@ Result<Command> parse_run(const std::vector<std::string>& args) {
   if (auto text = RS_TRY(parse_with(app, args))) return Command(*text);
   return Command(RS_TRY(understand(raw, app)));
 }
+
+Result<Command> parse_doctor(const std::vector<std::string>& args) {
+  DoctorOptions options;
+  for (const std::string& arg : args) {
+    if (arg != "--json" && arg != "-json")
+      return fail(ErrorKind::usage, "`ringshift doctor` takes --json, not '{}'", arg);
+    options.json = true;
+  }
+  return Command(options);
+}
 }  // namespace
 
 Result<Command> parse_command_line(const std::vector<std::string>& args) {
@@ -233,6 +246,7 @@ Result<Command> parse_command_line(const std::vector<std::string>& args) {
   if (first == "--version" || first == "-version" || first == "-V") return Command(kVersion);
   if (first == "run") return parse_run({args.begin() + 1, args.end()});
   if (first == "lockstep") return parse_lockstep({args.begin() + 1, args.end()});
+  if (first == "doctor") return parse_doctor({args.begin() + 1, args.end()});
   return fail(ErrorKind::usage, "unknown command '{}'; `ringshift --help` shows how to start", first);
 }
 

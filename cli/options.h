@@ -30,6 +30,7 @@ struct RunOptions {
   StatsFormat stats = StatsFormat::none;
   std::string stats_file;
   std::optional<double> timeout_seconds;
+  bool automatic_engine = false;  // -engine auto: machine.engine is chosen when it runs
 };
 
 // The command line of `ringshift lockstep`.
@@ -39,8 +40,13 @@ struct LockstepCommand {
   std::optional<u64> limit;
 };
 
-// What to do: run a machine, or two in lockstep, or print a text (help, version) and end well.
-using Command = std::variant<RunOptions, LockstepCommand, std::string>;
+struct DoctorOptions {
+  bool json = false;
+};
+
+// What to do: run a machine, or two in lockstep, look at the host, or print a text (help, version) and end
+// well.
+using Command = std::variant<RunOptions, LockstepCommand, DoctorOptions, std::string>;
 
 // args: without the program's name.
 Result<Command> parse_command_line(const std::vector<std::string>& args);

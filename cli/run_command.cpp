@@ -16,6 +16,7 @@
 #include "cli/monitor_socket.h"
 #include "cli/terminal.h"
 #include "devices/backend/file_backend.h"
+#include "machine/engine_choice.h"
 #include "machine/machine.h"
 #include "machine/monitor.h"
 #include "machine/stats_report.h"
@@ -130,6 +131,20 @@ int status_of(const RunOutcome& outcome, int stop_status) {
   ::_exit(128 + signal);
 }
 
+// Counting instructions and verifying are bt's alone, so there is nothing to choose then.
+RunOptions with_chosen_engine(RunOptions options) {
+  if (!options.automatic_engine) return options;
+  if (options.machine.icount_shift || options.machine.bt_verify) {
+    fmt::print(stderr, "ringshift: -engine auto takes bt: -icount and -d verify need it\n");
+    return options;
+  }
+  const EngineChoice choice = choose_engine(judge_this_host());
+  options.machine.engines = {choice.engine};
+  fmt::print(stderr, "ringshift: -engine auto takes {}: {}\n",
+             choice.engine == EngineKind::kvm ? "kvm" : "bt", choice.why);
+  return options;
+}
+
 Result<int> run_machine(const RunOptions& options) {
   restore_terminal_on_crash();  // before engines install handlers of their own, which fall back on these
   HostEvents events;
@@ -167,7 +182,8 @@ Result<int> run_machine(const RunOptions& options) {
 }
 }  // namespace
 
-int run_command(const RunOptions& options) {
+int run_command(const RunOptions& given) {
+  const RunOptions options = with_chosen_engine(given);
   const auto status = run_machine(options);
   return status ? *status : complain(status.error());
 }
