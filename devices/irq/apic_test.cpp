@@ -96,6 +96,26 @@ TEST_F(Apic, TimerOneShot) {
   EXPECT_EQ(clock.next_deadline(), Clock::kNever);
 }
 
+// On a slow host two looks at the clock are further apart than the guest's count is long.
+TEST_F(Apic, TimerShorterThanALookAtTheClock) {
+  write(0x320, 0x40);
+  time.step = 2000;
+  write(0x380, 62);
+  time.step = 0;
+  EXPECT_NE(clock.next_deadline(), Clock::kNever);
+  test::run_until(clock, time, time.ns + 10'000);
+  EXPECT_EQ(router.acknowledge(), 0x40);
+}
+
+// An expiry that the host has not got round to is not forgotten when the guest starts another count.
+TEST_F(Apic, TimerThatHasExpiredCountsBeforeTheNext) {
+  write(0x320, 0x40);
+  write(0x380, 1000);
+  time.ns += 100'000;
+  write(0x380, 1'000'000);
+  EXPECT_EQ(router.acknowledge(), 0x40);
+}
+
 TEST_F(Apic, TimerPeriodicAndMasked) {
   write(0x3e0, 0xb);  // divide by 1
   write(0x320, 0x20030);

@@ -288,14 +288,15 @@ void LocalApic::write_spurious(u32 value) {
   spurious_ = value & 0x1ff;
   if (software_enabled()) return;
   for (u32& entry : lvt_) entry |= kMasked;  // SDM 3A 11.4.7.2
-  arm_timer();
+  arm_timer(clock_.now_ns());
   changed();
 }
 
 void LocalApic::write_lvt(Lvt entry, u32 value) {
+  if (entry == timer) run_expired_timer();
   lvt_[entry] = value & kLvtWritable[entry];
   if (!software_enabled()) lvt_[entry] |= kMasked;
-  if (entry == timer) arm_timer();
+  if (entry == timer) arm_timer(clock_.now_ns());
   if (entry == lint0) {
     // A level-triggered input that is already up.
     if (lint_level_[0] && has_bit(lvt_[lint0], 15) && !lint0_is_ext_int()) trigger_lvt(lint0);

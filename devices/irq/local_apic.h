@@ -101,7 +101,8 @@ class LocalApic final : public Device, public MmioHandler {
   u32 timer_current();
   void start_timer(u32 count);
   void write_divide(u32 value);
-  void arm_timer();
+  void run_expired_timer();
+  void arm_timer(u64 now);
   void timer_due();
 
   CpuSignals& signals_;

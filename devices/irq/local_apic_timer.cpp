@@ -29,27 +29,37 @@ u32 LocalApic::timer_current() {
 }
 
 void LocalApic::start_timer(u32 count) {
+  run_expired_timer();
   timer_initial_ = timer_from_ = count;
   timer_start_ = clock_.now_ns();
-  arm_timer();
+  arm_timer(timer_start_);
 }
 
 void LocalApic::write_divide(u32 value) {
+  run_expired_timer();
   // What is left of the count goes on at the new rate.
   const u32 current = timer_current();
   timer_divide_ = value & 0xb;
   timer_from_ = current;
   timer_start_ = clock_.now_ns();
-  arm_timer();
+  arm_timer(timer_start_);
 }
 
-void LocalApic::arm_timer() {
+// The host may be late: an expiry whose time has come counts before the write that would forget it.
+void LocalApic::run_expired_timer() {
+  if (timer_due_.deadline() > clock_.now_ns()) return;
+  timer_due_.cancel();
+  timer_due();
+}
+
+// now: the time at which the count was started, if that is just now. A count that is shorter than two looks
+// at the clock are apart has not passed yet.
+void LocalApic::arm_timer(u64 now) {
   timer_making_up_ = false;
   if (timer_from_ == 0 || (lvt_[timer] & kMasked) != 0) {
     timer_due_.cancel();
     return;
   }
-  const u64 now = clock_.now_ns();
   const u64 elapsed = (now - timer_start_) / timer_divisor();
   u64 counts = timer_from_;
   if (elapsed >= counts) {
@@ -73,7 +83,7 @@ void LocalApic::timer_due() {
     timer_due_.arm(now + period / 4);
     return;
   }
-  arm_timer();
+  arm_timer(clock_.now_ns());
   if (timer_due_.deadline() != Clock::kNever)
     timer_due_.arm(std::max(timer_due_.deadline(), clock_.now_ns() + kMinPeriodNs));
 }
