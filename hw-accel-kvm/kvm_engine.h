@@ -11,8 +11,7 @@ namespace ringshift {
 
 struct KvmOptions {
   const char* device = kKvmDevice;
-  u32 tsc_khz = 0;               // the rate of CpuIo::read_tsc()
-  bool paged_guests_run = true;  // what a probe said (kvm_probe.h); for the message when such a guest dies
+  u32 tsc_khz = 0;  // the rate of CpuIo::read_tsc()
 };
 
 class KvmEngine final : public ExecutionEngine {

@@ -10,7 +10,7 @@ namespace ringshift {
 
 // KVM_EXIT_INTERNAL_ERROR, FAIL_ENTRY and exits that this engine doesn't know, with the guest's state.
 std::string describe_failure(const kvm_run& run, const VcpuState& state);
-// The guest turned paging on, and this KVM can't do that outside long mode: it shut the vCPU down.
+// The vCPU was shut down, and this KVM runs no paged guests: it shuts down whoever turns paging on.
 std::string describe_no_paging(const VcpuState& state);
 
 }  // namespace ringshift

@@ -10,6 +10,7 @@
 #include "hw-accel-kvm/kvm_events.h"
 #include "hw-accel-kvm/kvm_exits.h"
 #include "hw-accel-kvm/kvm_failure.h"
+#include "hw-accel-kvm/kvm_probe.h"
 #include "hw-accel-kvm/state_image.h"
 
 namespace ringshift {
@@ -153,7 +154,8 @@ Result<KvmLoop::Step> KvmLoop::leave(CpuIo& io, ExitReason reason) {
 // A triple fault. KVM on AMD has reset the vCPU by now, so that what is shown may be the reset state.
 Result<KvmLoop::Step> KvmLoop::shut_down(CpuIo& io) {
   RS_TRY(state_out(io));
-  if (!options_.paged_guests_run && (cpu_.state.cr0 & kCr0Pg) != 0)
+  // Whether the guest or this host's KVM is to blame, probe guests tell.
+  if (const auto probe = probe_kvm(system_); probe && !probe->runs_paged_guests())
     return tl::unexpected(Error{ErrorKind::engine_unavailable, describe_no_paging(cpu_.state)});
   cpu_.state.shutdown = 1;
   return leave(io, ExitReason::shutdown);

@@ -73,7 +73,8 @@ std::string unexpected_exit(const kvm_run& run) {
     case KVM_EXIT_INTERNAL_ERROR:
       return fmt::format("KVM's internal error {}", run.internal.suberror);
     case KVM_EXIT_FAIL_ENTRY:
-      return fmt::format("the hardware refused entry, reason {:#x}", run.fail_entry.hardware_entry_failure_reason);
+      return fmt::format("the hardware refused entry, reason {:#x}",
+                         run.fail_entry.hardware_entry_failure_reason);
     default:
       return fmt::format("exit {}", run.exit_reason);
   }

@@ -40,10 +40,11 @@ KvmVerdict without_probe(const KvmEvidence& evidence, const std::string& message
 }
 
 std::string software_reason(const KvmEvidence& evidence, const KvmProbe& probe) {
-  std::string text = evidence.has_module("kvm_pvm")
-                         ? "/dev/kvm is software here: the module kvm_pvm (PVM), not VT-x or AMD-V"
-                         : "/dev/kvm is software here: neither kvm_intel nor kvm_amd is there, and the CPU shows "
-                           "neither VT-x nor AMD-V";
+  std::string text =
+      evidence.has_module("kvm_pvm")
+          ? "/dev/kvm is software here: the module kvm_pvm (PVM), not VT-x or AMD-V"
+          : "/dev/kvm is software here: neither kvm_intel nor kvm_amd is there, and the CPU shows "
+            "neither VT-x nor AMD-V";
   if (!probe.runs_paged_guests()) text += "; guests with 32-bit paging don't run on it";
   return text;
 }
@@ -71,7 +72,8 @@ KvmEvidence KvmEvidence::of_this_host(const char* modules_folder) {
   KvmEvidence evidence;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(modules_folder, error))
-    if (const std::string name = entry.path().filename(); name.starts_with("kvm")) evidence.modules.push_back(name);
+    if (const std::string name = entry.path().filename(); name.starts_with("kvm"))
+      evidence.modules.push_back(name);
   std::sort(evidence.modules.begin(), evidence.modules.end());
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
   __get_cpuid(1, &eax, &ebx, &ecx, &edx);

@@ -6,8 +6,8 @@
 namespace ringshift {
 
 namespace {
-constexpr u32 kCode = 0x1000, kHandler = 0x1100, kGdt = 0x2000, kIdt = 0x3000, kTop = 0x4000, kSecond = 0x5000,
-              kData = 0x6000, kStack = 0x8000;
+constexpr u32 kCode = 0x1000, kHandler = 0x1100, kGdt = 0x2000, kIdt = 0x3000, kTop = 0x4000,
+              kSecond = 0x5000, kData = 0x6000, kStack = 0x8000;
 constexpr u32 kAlias = 0x400000;  // shows physical 0 when paging is on
 constexpr u16 kCodeSelector = 8, kDataSelector = 16;
 constexpr u8 kVector = 0x20;
@@ -93,7 +93,8 @@ ProbeGuest flat_memory() {
 
 // 1 + 1, 45 times over, by the x87: 5Ah.
 ProbeGuest x87() {
-  std::vector<u8> code{0xdb, 0xe3, 0xd9, 0xe8, 0xd8, 0xc0, 0x68, 45, 0, 0, 0,  // fninit; fld1; fadd st0; push 45
+  std::vector<u8> code{0xdb, 0xe3, 0xd9, 0xe8, 0xd8, 0xc0, 0x68,
+                       45,   0,    0,    0,                        // fninit; fld1; fadd st0; push 45
                        0xda, 0x0c, 0x24, 0xdb, 0x1c, 0x24, 0x58};  // fimul [esp]; fistp [esp]; pop eax
   return flat_guest("x87", joined(code, kSayAl));
 }
@@ -114,7 +115,12 @@ ProbeGuest pae() {
 }  // namespace
 
 std::vector<ProbeGuest> probe_guests() {
-  return {real_guest(kProbeRealMode, kAnswer), real_interrupt(), flat_memory(), protected_interrupt(), x87(), paging(),
+  return {real_guest(kProbeRealMode, kAnswer),
+          real_interrupt(),
+          flat_memory(),
+          protected_interrupt(),
+          x87(),
+          paging(),
           pae()};
 }
 

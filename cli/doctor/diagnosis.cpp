@@ -14,7 +14,8 @@ EngineHealth health_of_interp(const HostFacts& host) {
 
 EngineHealth health_of_bt(const HostFacts& host) {
   if (!host.memfd) return {"bt", false, "guest RAM is a memfd, and this host gives none"};
-  if (!host.memfd_executable) return {"bt", false, "translated code can't be mapped executable (noexec policy for memfd)"};
+  if (!host.memfd_executable)
+    return {"bt", false, "translated code can't be mapped executable (noexec policy for memfd)"};
   return {"bt", true, "binary translation; the default"};
 }
 
@@ -31,11 +32,12 @@ EngineHealth health_of_kvm(const KvmVerdict& kvm) {
 void advise_on_kvm(const KvmVerdict& kvm, std::vector<std::string>& advice) {
   switch (kvm.kind) {
     case KvmKind::absent:
-      advice.push_back(kvm.evidence.vmx || kvm.evidence.svm
-                           ? "The CPU has VT-x or AMD-V: load KVM's module (modprobe kvm-intel or kvm-amd)."
-                       : kvm.evidence.hypervisor
-                           ? "This is a guest of another hypervisor: for -engine kvm turn nested virtualization on there."
-                           : "Turn VT-x or AMD-V on in the firmware, if the CPU has it.");
+      advice.push_back(
+          kvm.evidence.vmx || kvm.evidence.svm
+              ? "The CPU has VT-x or AMD-V: load KVM's module (modprobe kvm-intel or kvm-amd)."
+          : kvm.evidence.hypervisor
+              ? "This is a guest of another hypervisor: for -engine kvm turn nested virtualization on there."
+              : "Turn VT-x or AMD-V on in the firmware, if the CPU has it.");
       break;
     case KvmKind::forbidden:
       advice.push_back("Join the group of /dev/kvm (as root: usermod -aG kvm USER), then log in again.");
@@ -53,19 +55,23 @@ void advise_on_kvm(const KvmVerdict& kvm, std::vector<std::string>& advice) {
 void advise_on_host(const HostFacts& host, std::vector<std::string>& advice) {
   constexpr u64 kEnoughMaps = 65530;
   if (host.max_map_count != 0 && host.max_map_count < kEnoughMaps)
-    advice.push_back(fmt::format("vm.max_map_count is {}: windows of -engine bt need many mappings; set {} or more "
-                                 "(sysctl vm.max_map_count={}), or use -bt-memory soft.",
-                                 host.max_map_count, kEnoughMaps, kEnoughMaps));
+    advice.push_back(
+        fmt::format("vm.max_map_count is {}: windows of -engine bt need many mappings; set {} or more "
+                    "(sysctl vm.max_map_count={}), or use -bt-memory soft.",
+                    host.max_map_count, kEnoughMaps, kEnoughMaps));
   if (!host.memfd_executable && host.memfd)
-    advice.emplace_back("Allow executable memfds (sysctl vm.memfd_noexec=0, or the policy of SELinux) for -engine bt.");
+    advice.emplace_back(
+        "Allow executable memfds (sysctl vm.memfd_noexec=0, or the policy of SELinux) for -engine bt.");
   if (!host.invariant_tsc)
-    advice.emplace_back("The TSC is not invariant: guest time comes from the kernel's clock, and RDTSC is slower.");
+    advice.emplace_back(
+        "The TSC is not invariant: guest time comes from the kernel's clock, and RDTSC is slower.");
 }
 }  // namespace
 
 Diagnosis diagnose(HostFacts host, KvmVerdict kvm) {
   Diagnosis diagnosis{std::move(host), std::move(kvm), {}, {}, {}};
-  diagnosis.engines = {health_of_interp(diagnosis.host), health_of_bt(diagnosis.host), health_of_kvm(diagnosis.kvm)};
+  diagnosis.engines = {health_of_interp(diagnosis.host), health_of_bt(diagnosis.host),
+                       health_of_kvm(diagnosis.kvm)};
   diagnosis.automatic = choose_engine(diagnosis.kvm).engine == EngineKind::kvm ? "kvm" : "bt";
   advise_on_kvm(diagnosis.kvm, diagnosis.advice);
   advise_on_host(diagnosis.host, diagnosis.advice);

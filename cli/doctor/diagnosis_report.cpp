@@ -19,12 +19,13 @@ std::string joined(const std::vector<std::string>& words) {
 }
 
 std::string kvm_text(const KvmVerdict& kvm) {
-  std::string text = fmt::format("KVM: {}\n  {}\n  modules: {}\n", name_of(kvm.kind), kvm.why,
-                                 joined(kvm.evidence.modules));
+  std::string text =
+      fmt::format("KVM: {}\n  {}\n  modules: {}\n", name_of(kvm.kind), kvm.why, joined(kvm.evidence.modules));
   if (!kvm.probe) return text;
   text += "  probe guests:\n";
   for (const ProbeOutcome& outcome : kvm.probe->outcomes)
-    text += fmt::format("    {:<38} {}\n", outcome.name, outcome.works ? "works" : "fails: " + outcome.detail);
+    text +=
+        fmt::format("    {:<38} {}\n", outcome.name, outcome.works ? "works" : "fails: " + outcome.detail);
   return text + fmt::format("  an exit costs {} by a port, {} by MMIO\n", cost(kvm.probe->port_exit_ns),
                             cost(kvm.probe->mmio_exit_ns));
 }
@@ -39,7 +40,8 @@ std::string host_text(const HostFacts& host, const KvmEvidence& evidence) {
   text += fmt::format("  vm.max_map_count: {}\n", host.max_map_count);
   text += fmt::format("  memfd: {}, executable: {}\n", yes(host.memfd), yes(host.memfd_executable));
   return text + fmt::format("  huge pages: {} for shared memory, {} free of hugetlb\n",
-                            host.shmem_huge_pages.empty() ? "unknown" : host.shmem_huge_pages, host.free_huge_pages);
+                            host.shmem_huge_pages.empty() ? "unknown" : host.shmem_huge_pages,
+                            host.free_huge_pages);
 }
 
 nlohmann::ordered_json kvm_json(const KvmVerdict& kvm) {
@@ -54,16 +56,20 @@ nlohmann::ordered_json kvm_json(const KvmVerdict& kvm) {
   if (!kvm.probe) return json;
   for (const ProbeOutcome& outcome : kvm.probe->outcomes)
     json["probe"].push_back({{"test", outcome.name}, {"works", outcome.works}, {"detail", outcome.detail}});
-  json["exit_us"] = {{"port", kvm.probe->port_exit_ns / kMicrosecond}, {"mmio", kvm.probe->mmio_exit_ns / kMicrosecond}};
+  json["exit_us"] = {{"port", kvm.probe->port_exit_ns / kMicrosecond},
+                     {"mmio", kvm.probe->mmio_exit_ns / kMicrosecond}};
   return json;
 }
 
 nlohmann::ordered_json host_json(const HostFacts& host, const KvmEvidence& evidence) {
   nlohmann::ordered_json json;
   json["kernel"] = host.kernel;
-  json["cpu"] = {{"vendor", host.cpu_vendor},     {"name", host.cpu_name},
-                 {"hypervisor", evidence.hypervisor}, {"hypervisor_name", evidence.hypervisor_name},
-                 {"vmx", evidence.vmx},           {"svm", evidence.svm}};
+  json["cpu"] = {{"vendor", host.cpu_vendor},
+                 {"name", host.cpu_name},
+                 {"hypervisor", evidence.hypervisor},
+                 {"hypervisor_name", evidence.hypervisor_name},
+                 {"vmx", evidence.vmx},
+                 {"svm", evidence.svm}};
   json["tsc"] = {{"invariant", host.invariant_tsc}, {"khz", host.tsc_khz}};
   json["max_map_count"] = host.max_map_count;
   json["memfd"] = {{"works", host.memfd}, {"executable", host.memfd_executable}};
@@ -75,7 +81,8 @@ nlohmann::ordered_json host_json(const HostFacts& host, const KvmEvidence& evide
 std::string diagnosis_text(const Diagnosis& diagnosis) {
   std::string text = "Engines\n";
   for (const EngineHealth& engine : diagnosis.engines)
-    text += fmt::format("  {:<7} {:<12} {}\n", engine.name, engine.works ? "works" : "doesn't work", engine.why);
+    text +=
+        fmt::format("  {:<7} {:<12} {}\n", engine.name, engine.works ? "works" : "doesn't work", engine.why);
   text += fmt::format("  {:<7} takes {}\n\n", "auto", diagnosis.automatic);
   text += kvm_text(diagnosis.kvm) + "\n" + host_text(diagnosis.host, diagnosis.kvm.evidence);
   if (diagnosis.advice.empty()) return text;

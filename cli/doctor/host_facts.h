@@ -11,9 +11,9 @@ struct HostFacts {
   std::string kernel;
   std::string cpu_vendor, cpu_name;
   bool invariant_tsc = false;
-  u64 tsc_khz = 0;            // measured against CLOCK_MONOTONIC
-  u64 max_map_count = 0;      // 0: unknown
-  bool memfd = false;         // guest RAM is one
+  u64 tsc_khz = 0;                // measured against CLOCK_MONOTONIC
+  u64 max_map_count = 0;          // 0: unknown
+  bool memfd = false;             // guest RAM is one
   bool memfd_executable = false;  // translated code is one
   std::string shmem_huge_pages;   // the chosen word of .../transparent_hugepage/shmem_enabled; empty: unknown
   u64 free_huge_pages = 0;
