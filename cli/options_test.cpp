@@ -36,6 +36,20 @@ TEST(OptionsTest, Defaults) {
   EXPECT_FALSE(options->machine.icount_shift);
 }
 
+TEST(OptionsTest, Engines) {
+  EXPECT_EQ(parse({"-kernel", "k", "-engine", "kvm"})->machine.engine, EngineKind::kvm);
+  EXPECT_FALSE(parse({"-kernel", "k", "-engine", "kvm"})->automatic_engine);
+  EXPECT_TRUE(parse({"-kernel", "k", "-engine", "auto"})->automatic_engine);
+  EXPECT_FALSE(parse({"-kernel", "k", "-engine", "qemu"}));
+}
+
+TEST(OptionsTest, Doctor) {
+  const auto json = parse_command_line({"doctor", "--json"});
+  ASSERT_TRUE(json && std::holds_alternative<DoctorOptions>(*json));
+  EXPECT_TRUE(std::get<DoctorOptions>(*json).json);
+  EXPECT_FALSE(parse_command_line({"doctor", "--yaml"}));
+}
+
 TEST(OptionsTest, EverythingWithOneDash) {
   const auto options =
       parse({"-m",         "256",         "-kernel",    "k",

@@ -107,7 +107,8 @@ TEST_F(KvmEngineTest, MmioGoesToTheDoor) {
 TEST_F(KvmEngineTest, WritesToRomVanish) {
   phys_.set_kind(0x9000, 1, PageKind::rom);
   memory_.base()[0x9000] = 1;
-  code({0xc6, 0x06, 0x00, 0x90, 0x55, 0xa0, 0x00, 0x90, 0xf4});  // mov byte [9000h], 55h; mov al, [9000h]; hlt
+  code(
+      {0xc6, 0x06, 0x00, 0x90, 0x55, 0xa0, 0x00, 0x90, 0xf4});  // mov byte [9000h], 55h; mov al, [9000h]; hlt
   EXPECT_EQ(run(), ExitReason::halted);
   EXPECT_EQ(state_.reg8(0), 1);
   EXPECT_TRUE(ports_.memory.accesses.empty());

@@ -59,7 +59,7 @@ def guest_job(path, engine, allowed):
     return Job(f"guest-{name}", options, [path], 120, judge)
 
 
-def boot_job(name, initramfs, engine, kernel_options="", seconds=110):
+def boot_job(name, initramfs, engine, kernel_options="", seconds=240):
     """Debian's kernel to the end of tests/boot/init.c. Lives change of engines takes its options in `engine`."""
     def judge(status, output):
         problems = [] if "BOOT TEST PASSED" in output else ["no 'BOOT TEST PASSED'"]

@@ -3,6 +3,7 @@
 #
 # rig.py --ringshift PROGRAM --build FOLDER --initramfs FILE GUEST.elf... Exit status: 0 all passed, 1 not, 77 skipped.
 import argparse
+import json
 import os
 import shlex
 import shutil
@@ -46,7 +47,25 @@ def run_in_l1(options, chosen):
     return l1.run(packages.kernel, image, options.seconds, show)
 
 
+def verdict_of_host(ringshift):
+    """What `ringshift doctor` says of this host's KVM."""
+    said = subprocess.run([ringshift, "doctor", "--json"], stdout=subprocess.PIPE, check=True).stdout
+    return json.loads(said)["kvm"]
+
+
+def skip_on_host(options, chosen):
+    """Why the jobs can't run on this host's KVM, one line each; None if they can. Never passed, never failed."""
+    kvm = verdict_of_host(options.ringshift)
+    if kvm["usable"]:
+        return None
+    lines = [f"SKIP {job.name}: {kvm['why']}" for job in chosen]
+    lines += [f"  probe guest {'works' if test['works'] else 'fails'}: {test['test']} {test['detail']}" for test in kvm["probe"]]
+    return "\n".join(lines + ["What can run here is in hw-accel-kvm's unit tests."])
+
+
 def run_on_host(options, chosen):
+    if (reasons := skip_on_host(options, chosen)) is not None:
+        return reasons
     reader = l1.Reader()
     for job in chosen:
         outcome = reader.outcomes[job.name] = l1.Outcome(job.name)
@@ -72,9 +91,10 @@ def report(reader, chosen, allowed):
             problems = job.judge(outcome.status, outcome.output)
         known = allowed.get(job.name.removeprefix("guest-"), {})
         failed = jobs.failures(outcome.output) if outcome else set()
+        skipped = sorted(failed & set(known))
         print(f"{'FAIL' if problems else 'PASS'} {job.name}: {jobs.passes(outcome.output) if outcome else 0} checks passed, "
-              f"{outcome.seconds if outcome else 0:.1f} s")
-        for check in sorted(failed & set(known)):
+              f"{len(skipped)} skipped, {outcome.seconds if outcome else 0:.1f} s")
+        for check in skipped:
             print(f"  SKIP {check}: {known[check]}")
         for problem in problems:
             print("  " + problem)
