@@ -30,7 +30,7 @@ struct RunOptions {
   StatsFormat stats = StatsFormat::none;
   std::string stats_file;
   std::optional<double> timeout_seconds;
-  bool automatic_engine = false;  // -engine auto: machine.engine is chosen when it runs
+  bool automatic_engine = false;  // -engine auto: machine.engines is chosen when it runs
 };
 
 // The command line of `ringshift lockstep`.

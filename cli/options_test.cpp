@@ -37,7 +37,7 @@ TEST(OptionsTest, Defaults) {
 }
 
 TEST(OptionsTest, Engines) {
-  EXPECT_EQ(parse({"-kernel", "k", "-engine", "kvm"})->machine.engine, EngineKind::kvm);
+  EXPECT_EQ(parse({"-kernel", "k", "-engine", "kvm"})->machine.engines, std::vector{EngineKind::kvm});
   EXPECT_FALSE(parse({"-kernel", "k", "-engine", "kvm"})->automatic_engine);
   EXPECT_TRUE(parse({"-kernel", "k", "-engine", "auto"})->automatic_engine);
   EXPECT_FALSE(parse({"-kernel", "k", "-engine", "qemu"}));

@@ -184,7 +184,7 @@ Result<int> run_machine(const RunOptions& options) {
 
 int run_command(const RunOptions& given) {
   const RunOptions options = with_chosen_engine(given);
-  if (options.machine.engine == EngineKind::kvm)
+  if (options.machine.has_engine(EngineKind::kvm))
     for (const std::string& note : kvm_notes(options.machine.cpu_model))
       fmt::print(stderr, "ringshift: {}\n", note);
   const auto status = run_machine(options);

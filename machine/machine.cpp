@@ -7,6 +7,7 @@
 #include <ctime>
 
 #include "devices/host_time.h"
+#include "machine/engine_factory.h"
 #include "machine/host_memory.h"
 #include "machine/loaders/load_kernel.h"
 

@@ -85,7 +85,8 @@ Outcome<GuestBlock> read_guest_block(Cpu& cpu, const Decoder& decoder, u32 eip) 
 
 void cut_block(GuestBlock& block, const std::vector<u32>& alone) {
   const auto is_alone = [&](const GuestInstruction& guest) {
-    return std::find(alone.begin(), alone.end(), guest.eip) != alone.end();
+    return std::any_of(alone.begin(), alone.end(),
+                       [&](u32 eip) { return ((eip ^ guest.eip) & kPageOffsetMask) == 0; });
   };
   const auto second = block.instructions.begin() + 1;
   const auto cut = is_alone(block.instructions.front())

@@ -43,7 +43,8 @@ inline constexpr unsigned kMaxSideExits = 2;
 // fetch.
 Outcome<GuestBlock> read_guest_block(Cpu& cpu, const Decoder& decoder, u32 eip);
 
-// Cuts the block so that instructions at these EIPs stand in blocks of their own.
+// Cuts the block so that instructions at these EIPs stand in blocks of their own; by their place in the page,
+// since a block may serve a page wherever it is mapped.
 void cut_block(GuestBlock& block, const std::vector<u32>& alone);
 
 }  // namespace ringshift::bt

@@ -65,7 +65,9 @@ class LockstepTest : public ::testing::Test {
     config.boot.kernel = directory_.write("kernel", multiboot_kernel(code));
     return config;
   }
-  MachineBackends outputs() { return {std::make_unique<NullBackend>(), std::make_unique<CaptureBackend>(text_)}; }
+  MachineBackends outputs() {
+    return {std::make_unique<NullBackend>(), std::make_unique<CaptureBackend>(text_)};
+  }
   TemporaryDirectory directory_;
   std::shared_ptr<std::string> text_ = std::make_shared<std::string>();
 };
