@@ -47,8 +47,8 @@ class ScheduledIo final : public bt::LineIo {
 // An engine like one whose writes no page attribute sees: run() does what a test says.
 class UnseenEngine final : public ExecutionEngine {
  public:
-  UnseenEngine(Cpu& cpu, std::function<void(VcpuState&)> work, std::vector<Gpa> dirty)
-      : cpu_(cpu), work_(std::move(work)), dirty_(std::move(dirty)) {}
+  UnseenEngine(std::function<void(VcpuState&)> work, std::vector<Gpa> dirty)
+      : work_(std::move(work)), dirty_(std::move(dirty)) {}
   ExitReason run(CpuIo&) override {
     work_(state_);
     return ExitReason::requested;
@@ -63,7 +63,6 @@ class UnseenEngine final : public ExecutionEngine {
   void report(StatsSink&) const override {}
 
  private:
-  Cpu& cpu_;
   VcpuState state_{};
   std::function<void(VcpuState&)> work_;
   std::vector<Gpa> dirty_;
@@ -531,7 +530,6 @@ TEST_P(HandOver, WritesThatNoAttributeSaw) {
   engines.push_back(BtEngine::create(cpu_, options).value());
   engines.push_back(std::make_unique<Interpreter>(cpu_));
   engines.push_back(std::make_unique<UnseenEngine>(
-      cpu_,
       [&](VcpuState& state) {
         poke<u8>(kCode + 1, peek_at<u8>(kCode + 1) + 1);
         poke<u32>(kTable + (kData >> kPageShift) * 4,
