@@ -44,7 +44,11 @@ void put_char(char c) {
 // The debug port of Bochs, QEMU and Ringshift reads as its own number; a PC's empty port as FFh.
 void start_console() {
   g_has_debug_port = in8(kDebugPort) == kDebugPort;
-  if (g_has_debug_port) return;
+  if (!g_has_debug_port) use_serial_console();
+}
+
+void use_serial_console() {
+  g_has_debug_port = false;
   out8(kCom1 + 3, 0x83);  // 115200 8N1
   out8(kCom1, 1);
   out8(kCom1 + 1, 0);

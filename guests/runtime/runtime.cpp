@@ -10,6 +10,7 @@ namespace {
 Caught g_caught;
 bool g_told_tcg;
 Handler g_handler;
+char g_command_line[256];
 alignas(16) u8 g_ring0_stack[32768];
 alignas(16) u8 g_user_stack[32768];
 
@@ -30,6 +31,14 @@ bool has_word(const char* text, const char* word) {
     if (word[i] == 0 && (text[i] == 0 || text[i] == ' ')) return true;
   }
   return false;
+}
+
+// Copied at once: it stands in memory that the guest may use.
+void keep_command_line(const MultibootInfo* info) {
+  constexpr u32 kHasCommandLine = 4;
+  if ((info->flags & kHasCommandLine) == 0) return;
+  const char* from = info->command_line;
+  for (u32 i = 0; i + 1 < sizeof g_command_line && from[i] != 0; ++i) g_command_line[i] = from[i];
 }
 
 [[noreturn]] void leave(u32 value) {
@@ -137,6 +146,8 @@ Caught run_user(void (*code)(u32), u32 eflags, u32 esp) {
       reinterpret_cast<u32>(&entry));
 }
 
+const char* command_line() { return g_command_line; }
+
 extern "C" void runtime_start(u32 magic, const MultibootInfo* info) {
   start_console();
   // The firmware may have left its timer running, at vectors that are exceptions here.
@@ -162,8 +173,8 @@ extern "C" void runtime_start(u32 magic, const MultibootInfo* info) {
     print("not started by a multiboot loader\n");
     leave(1);
   }
-  constexpr u32 kHasCommandLine = 4;
-  g_told_tcg = (info->flags & kHasCommandLine) != 0 && has_word(info->command_line, "tcg");
+  keep_command_line(info);
+  g_told_tcg = has_word(g_command_line, "tcg");
   guest_main();
   finish();
 }

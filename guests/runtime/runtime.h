@@ -75,5 +75,8 @@ u64 make_descriptor(u32 base, u32 limit_raw, u8 access, u8 flags);
 u64 make_gate(u16 selector, u32 offset, u8 access, u8 parameters = 0);
 void reload_gdt();
 
+// What the loader passed (Multiboot 0.6.96, 3.3): at most 255 characters; "" if it passed none.
+const char* command_line();
+
 // Every guest defines it. Its return ends the guest.
 extern "C" void guest_main();

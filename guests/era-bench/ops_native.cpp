@@ -1,0 +1,90 @@
+// Operations of the native interface that aren't one instruction: start, gates, the timer and the end.
+#include "era-bench/arithmetic.h"
+#include "era-bench/entry.h"
+#include "era-bench/ops.h"
+#include "runtime/pic.h"
+
+namespace {
+
+constexpr u32 kPitHz = 1193182;
+u32 g_tsc_khz;
+
+// Counter 2 of the 8254, gated by port 61h, counts 50 ms without an interrupt (8254 data sheet, mode 0): every
+// PC has it, and so has every virtual one. The best of three, since a host may take the CPU away meanwhile: the
+// least TSC for the same count.
+u32 measure_tsc() {
+  constexpr u32 kCount = kPitHz / 20;
+  u64 best = ~0ull;
+  for (u32 i = 0; i < 3; ++i) {
+    out8(0x61, (in8(0x61) & 0x0c) | 1);
+    out8(0x43, 0xb0);
+    out8(0x42, static_cast<u8>(kCount));
+    out8(0x42, kCount >> 8);
+    const u64 begin = read_tsc();
+    while ((in8(0x61) & 0x20) == 0) {
+    }
+    const u64 taken = read_tsc() - begin;
+    if (taken < best) best = taken;
+  }
+  return static_cast<u32>(divide(best, 50));
+}
+
+// SYSENTER's stack is the TSS's esp0, read by the first instruction at its target, so that a switch of processes
+// changes one word and no MSR (as Linux does).
+void start_sysenter() {
+  write_msr(0x174, kKernelCode);
+  write_msr(0x175, reinterpret_cast<u32>(&g_tss.esp0));
+  write_msr(0x176, reinterpret_cast<u32>(system_enter));
+}
+
+}  // namespace
+
+namespace ops {
+
+void start() {
+  use_serial_console();
+  start_pics();
+  out8(0x21, 0xfe);  // IRQ 0 only
+  // x87 and SSE for programs (SDM vol. 3A 9.2, 9.6): CR0.MP and NE, not EM nor TS; CR4.OSFXSR and OSXMMEXCPT.
+  write_cr0((read_cr0() & ~0xcu) | 0x22);
+  if (has_feature(kFeatureSse)) write_cr4(read_cr4() | 0x600);
+  if (has_feature(kFeatureSep)) start_sysenter();
+  g_tsc_khz = measure_tsc();
+}
+
+const char* options() { return command_line(); }
+void write(const char* text) { print(text); }
+
+void end(bool good) {
+  if (good) finish();
+  out32(0xf4, 1);
+  for (;;) asm volatile("cli; hlt");
+}
+
+u32 tsc_khz() { return g_tsc_khz; }
+
+// PAE before PG; PGE after (SDM vol. 3A 4.1.2, 4.10.2.4). WP: the kernel too must notice copy-on-write.
+void enable_paging(u32 root, bool global_pages) {
+  write_cr4(read_cr4() | 0x20);
+  load_root(root);
+  write_cr0(read_cr0() | 0x80010000);
+  if (global_pages) write_cr4(read_cr4() | 0x80);
+}
+
+// Interrupt gates (SDM vol. 3A 6.11): IF is clear in the kernel.
+void set_trap(u8 vector, const void* entry, bool from_user) {
+  g_idt[vector] = make_gate(kKernelCode, reinterpret_cast<u32>(entry), from_user ? 0xee : 0x8e);
+}
+
+void set_kernel_stack(u32 top) { g_tss.esp0 = top; }
+
+// Mode 0: OUT, which is IRQ 0, rises count + 1 ticks after the count was written (8254 data sheet).
+u64 arm_timer(u32 microseconds) {
+  const u32 count = static_cast<u32>(divide(u64{microseconds} * kPitHz, 1000000));
+  program_timer(0, static_cast<u16>(count));
+  return read_tsc() + divide(u64{count + 1} * g_tsc_khz * 1000, kPitHz);
+}
+
+void acknowledge_timer() { end_of_interrupt(0); }
+
+}  // namespace ops
