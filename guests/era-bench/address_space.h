@@ -1,5 +1,5 @@
-// Address spaces: three-level PAE tables (SDM vol. 3A 4.4). The kernel is the same in all, from 0 to 32 MiB, and
-// the local APIC at its address; programs have 1 GiB from 4000'0000h.
+// Address spaces: three-level PAE tables (SDM vol. 3A 4.4). The kernel is the same in all, from 0 to 32 MiB,
+// and the local APIC at its address; programs have 1 GiB from 4000'0000h.
 #pragma once
 
 #include "era-bench/frames.h"
@@ -13,7 +13,7 @@ constexpr u32 kStackEnd = kUserEnd, kStack = kStackEnd - 16 * kPage;
 constexpr u32 kApic = 0xfee00000;
 
 struct AddressSpace {
-  u32 root = 0;             // the page of four directory pointers
+  u32 root = 0;              // the page of four directory pointers
   u64* directory = nullptr;  // of the program's GiB
 };
 

@@ -7,7 +7,8 @@ constexpr u32 kPage = 4096;
 constexpr u32 kMemory = 32 << 20;  // what era-bench uses; the kernel sees it at its own address
 
 void start_frames();
-// The physical address of a frame with one owner; its content is whatever it was. Out of memory ends the guest.
+// The physical address of a frame with one owner; its content is whatever it was. Out of memory ends the
+// guest.
 u32 allocate_frame();
 u32 allocate_zeroed_frame();
 // Copy-on-write: several processes own one frame.

@@ -1,7 +1,7 @@
 // era-bench: a kernel that measures itself, on hardware or on whatever stands in for it.
 //
-// After the nanobenchmarks of K. Adams and O. Agesen, "A Comparison of Software and Hardware Techniques for x86
-// Virtualization", ASPLOS 2006. docs/era-bench.md says what each row is.
+// After the nanobenchmarks of K. Adams and O. Agesen, "A Comparison of Software and Hardware Techniques for
+// x86 Virtualization", ASPLOS 2006. docs/era-bench.md says what each row is.
 #include "era-bench/ops.h"
 #include "era-bench/output.h"
 #include "era-bench/process.h"

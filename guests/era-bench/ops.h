@@ -1,10 +1,10 @@
 // The table of operations between era-bench and what it stands on: bare hardware here, a hypervisor's
 // hypercalls in a paravirtual build.
 //
-// Linux's pv_ops (Documentation/virt/paravirt_ops.rst) is a struct of pointers whose calls are patched at boot,
-// so that native code pays nothing for it. Here the build chooses: each interface has a file ops_NAME.h with
-// these names in namespace ops, inline where a call would be measured with the operation. Nothing else in
-// era-bench executes a privileged instruction, but for rows that are about one (rows_hardware.cpp).
+// Linux's pv_ops (Documentation/virt/paravirt_ops.rst) is a struct of pointers whose calls are patched at
+// boot, so that native code pays nothing for it. Here the build chooses: each interface has a file ops_NAME.h
+// with these names in namespace ops, inline where a call would be measured with the operation. Nothing else
+// in era-bench executes a privileged instruction, but for rows that are about one (rows_hardware.cpp).
 //
 //   start()                          from the loader's state to one where traps and the timer work
 //   kInterface                       its name

@@ -9,13 +9,13 @@ namespace {
 constexpr u32 kPitHz = 1193182;
 u32 g_tsc_khz;
 
-// Counter 2 of the 8254, gated by port 61h, counts 50 ms without an interrupt (8254 data sheet, mode 0): every
-// PC has it, and so has every virtual one. The best of three, since a host may take the CPU away meanwhile: the
-// least TSC for the same count.
+// Counter 2 of the 8254, gated by port 61h, counts 1/64 s without an interrupt (8254 data sheet, mode 0):
+// every PC has it, and so has every virtual one. The best of eight, since a host may take the CPU away
+// meanwhile: the least TSC for the same count.
 u32 measure_tsc() {
-  constexpr u32 kCount = kPitHz / 20;
+  constexpr u32 kCount = kPitHz / 64;
   u64 best = ~0ull;
-  for (u32 i = 0; i < 3; ++i) {
+  for (u32 i = 0; i < 8; ++i) {
     out8(0x61, (in8(0x61) & 0x0c) | 1);
     out8(0x43, 0xb0);
     out8(0x42, static_cast<u8>(kCount));
@@ -26,11 +26,11 @@ u32 measure_tsc() {
     const u64 taken = read_tsc() - begin;
     if (taken < best) best = taken;
   }
-  return static_cast<u32>(divide(best, 50));
+  return static_cast<u32>(divide(best * 64, 1000));
 }
 
-// SYSENTER's stack is the TSS's esp0, read by the first instruction at its target, so that a switch of processes
-// changes one word and no MSR (as Linux does).
+// SYSENTER's stack is the TSS's esp0, read by the first instruction at its target, so that a switch of
+// processes changes one word and no MSR (as Linux does).
 void start_sysenter() {
   write_msr(0x174, kKernelCode);
   write_msr(0x175, reinterpret_cast<u32>(&g_tss.esp0));

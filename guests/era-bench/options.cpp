@@ -16,7 +16,8 @@ void read_number(const char* text, const char* key, u32 most, u32* to) {
   const char* digits = value_of(text, key);
   if (digits == nullptr) return;
   u32 value = 0;
-  for (; *digits >= '0' && *digits <= '9'; ++digits) value = value < most ? value * 10 + (*digits - '0') : most;
+  for (; *digits >= '0' && *digits <= '9'; ++digits)
+    value = value < most ? value * 10 + (*digits - '0') : most;
   *to = value == 0 ? 1 : value < most ? value : most;
 }
 

@@ -4,9 +4,9 @@
 #include "runtime/types.h"
 
 struct Options {
-  u32 ms = 20;       // time for each row
-  u32 forks = 200;   // processes of forkwait; the paper's figure is of 40,000
-  u32 jobs = 32;     // of the mixed load
+  u32 ms = 20;                 // time for each row
+  u32 forks = 200;             // processes of forkwait; the paper's figure is of 40,000
+  u32 jobs = 32;               // of the mixed load
   const char* rows = nullptr;  // names, comma-separated; or all
 };
 

@@ -1,11 +1,9 @@
 // What era-bench prints: one line a result.
 //
-//   era NAME UNIT MINIMUM MEDIAN COUNT     UNIT: cycles (of the TSC) or ns, for one operation; COUNT of samples
-//   era NAME total MS COUNT               all of a row's work
-//   era NAME checksum HEX                  of what a compute row computed
-//   era NAME skip REASON
-//   era NAME failed REASON
-//   # TEXT                                 for the reader
+//   era NAME UNIT MINIMUM MEDIAN COUNT     UNIT: cycles (of the TSC) or ns, for one operation; COUNT of
+//   samples era NAME total MS COUNT               all of a row's work era NAME checksum HEX of what a compute
+//   row computed era NAME skip REASON era NAME failed REASON # TEXT                                 for the
+//   reader
 #pragma once
 
 #include "runtime/types.h"

@@ -64,8 +64,8 @@ const char* run_cpuid(const Options&) {
   return nullptr;
 }
 
-// Writes the operand of an instruction and executes it: a breakpoint, a just-in-time compiler, Linux's patching.
-// On one processor a jump, as this call, is serialization enough (SDM vol. 3A 8.1.3).
+// Writes the operand of an instruction and executes it: a breakpoint, a just-in-time compiler, Linux's
+// patching. On one processor a jump, as this call, is serialization enough (SDM vol. 3A 8.1.3).
 const char* run_patch(const Options&) {
   u32 value = 0;
   u32 wrong = 0;
@@ -78,9 +78,9 @@ const char* run_patch(const Options&) {
   return nullptr;
 }
 
-constexpr Row kRows[] = {{"loop", run_loop},          {"call-ret", run_call}, {"pushf-popf", run_flags},
-                         {"cli-sti", run_interrupt_flag}, {"rdtsc", run_tsc},     {"cpuid", run_cpuid},
-                         {"smc", run_patch}};
+constexpr Row kRows[] = {
+    {"loop", run_loop}, {"call-ret", run_call}, {"pushf-popf", run_flags}, {"cli-sti", run_interrupt_flag},
+    {"rdtsc", run_tsc}, {"cpuid", run_cpuid},   {"smc", run_patch}};
 
 }  // namespace
 

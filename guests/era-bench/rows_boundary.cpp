@@ -8,8 +8,8 @@
 
 namespace {
 
-// Adams and Agesen's syscall: the fast call of the time. A null call through a kernel's usual path, which saves
-// the registers and calls a C++ function.
+// Adams and Agesen's syscall: the fast call of the time. A null call through a kernel's usual path, which
+// saves the registers and calls a C++ function.
 const char* run_sysenter(const Options&) {
   if (!has_feature(kFeatureSep)) return "no SYSENTER in CPUID";
   run_program(user_sysenter, 0);
@@ -21,8 +21,8 @@ const char* run_interrupt(const Options&) {
   return nullptr;
 }
 
-// Their pgfault: a program touches a page that isn't there; the kernel looks in CR2 and the tables, and sends the
-// program on behind the instruction.
+// Their pgfault: a program touches a page that isn't there; the kernel looks in CR2 and the tables, and sends
+// the program on behind the instruction.
 const char* run_page_fault(const Options&) {
   run_program(user_touch, kUserEnd - (256 << 20));
   return nullptr;
@@ -41,9 +41,9 @@ const char* run_same_level(const Options&) {
 
 const char* run_hypercall(const Options&) { return "the native interface has no hypervisor to call"; }
 
-constexpr Row kRows[] = {{"syscall", run_sysenter},    {"int80", run_interrupt}, {"pgfault", run_page_fault},
-                         {"divzero", run_divide},      {"int-iret", run_same_level},
-                         {"hypercall", run_hypercall}};
+constexpr Row kRows[] = {{"syscall", run_sysenter},    {"int80", run_interrupt},
+                         {"pgfault", run_page_fault},  {"divzero", run_divide},
+                         {"int-iret", run_same_level}, {"hypercall", run_hypercall}};
 
 }  // namespace
 

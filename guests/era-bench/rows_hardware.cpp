@@ -67,7 +67,7 @@ const char* run_out(const Options&) {
   return nullptr;
 }
 
-constexpr Row kRows[] = {{"cr3", run_cr3},       {"cr0-ts", run_task_switched}, {"tpr", run_priority},
+constexpr Row kRows[] = {{"cr3", run_cr3},         {"cr0-ts", run_task_switched}, {"tpr", run_priority},
                          {"mmio-write", run_mmio}, {"invlpg", run_flush},         {"in", run_in},
                          {"out", run_out}};
 

@@ -1,7 +1,7 @@
 // Rows of the timer: how late its interrupt is, in a loop with IF set, and out of HLT.
 //
-// A sample is from the instant at which the timer was due to the handler's RDTSC. The 8254 counts in steps of 838 ns, so
-// that much is uncertain; under a virtual machine the host's own timers dominate.
+// A sample is from the instant at which the timer was due to the handler's RDTSC. The 8254 counts in steps of
+// 838 ns, so that much is uncertain; under a virtual machine the host's own timers dominate.
 #include "era-bench/ops.h"
 #include "era-bench/output.h"
 #include "era-bench/rows.h"

@@ -1,8 +1,9 @@
 // Rows of page-table entries: their ptemod in its three kinds, and what such a change costs until it is used.
 //
-// Who shadows page tables must notice a change when the guest next relies on it. A VMM with write-protected tables
-// pays at the store (the paper's figures); one whose shadow works as a TLB may owe it until the next touch. So the
-// three rows of the paper time the stores alone, and "remap" store, INVLPG and the touch that follows.
+// Who shadows page tables must notice a change when the guest next relies on it. A VMM with write-protected
+// tables pays at the store (the paper's figures); one whose shadow works as a TLB may owe it until the next
+// touch. So the three rows of the paper time the stores alone, and "remap" store, INVLPG and the touch that
+// follows.
 #include "era-bench/address_space.h"
 #include "era-bench/ops.h"
 #include "era-bench/process.h"

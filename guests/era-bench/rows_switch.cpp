@@ -1,7 +1,8 @@
 // Rows of context switches: two programs in address spaces of their own, at 0 and 64 KiB of working set.
 //
-// After L. McVoy and C. Staelin, "lmbench", USENIX 1996, lat_ctx: the larger the working set, the more of a switch is
-// the refilling of TLB and caches. One operation is a switch to the other and back, with both working sets touched.
+// After L. McVoy and C. Staelin, "lmbench", USENIX 1996, lat_ctx: the larger the working set, the more of a
+// switch is the refilling of TLB and caches. One operation is a switch to the other and back, with both
+// working sets touched.
 #include "era-bench/process.h"
 #include "era-bench/rows.h"
 #include "era-bench/sampler.h"

@@ -1,7 +1,8 @@
 // Samples of one row: how often to repeat, when enough is measured, and minimum and median.
 //
-// An operation of some cycles can't be timed alone: a batch of n is, n growing until it takes 1/32 of the row's
-// time. The minimum tells what the operation costs, the median what it costs on this machine at this hour.
+// An operation of some cycles can't be timed alone: a batch of n is, n growing until it takes 1/32 of the
+// row's time. The minimum tells what the operation costs, the median what it costs on this machine at this
+// hour.
 #pragma once
 
 #include "runtime/types.h"

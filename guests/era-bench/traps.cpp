@@ -1,9 +1,9 @@
 // Traps and system calls: what entry.S calls.
+#include "era-bench/traps.h"
 #include "era-bench/calls.h"
 #include "era-bench/fork.h"
 #include "era-bench/output.h"
 #include "era-bench/sampler.h"
-#include "era-bench/traps.h"
 
 volatile u64 g_timer_at;
 

@@ -1,5 +1,5 @@
-// What programs at CPL 3 have: system calls, time, and their entries. Their files are user_*.cpp, which the linker
-// keeps apart (era-bench.ld), because a program can't see the kernel's pages.
+// What programs at CPL 3 have: system calls, time, and their entries. Their files are user_*.cpp, which the
+// linker keeps apart (era-bench.ld), because a program can't see the kernel's pages.
 #pragma once
 
 #include "era-bench/address_space.h"

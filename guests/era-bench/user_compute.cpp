@@ -1,5 +1,5 @@
-// Programs that only compute. Each pass does the same work from the same state, so that its result is one number on
-// every machine and engine; written so that compilers leave the instructions alone.
+// Programs that only compute. Each pass does the same work from the same state, so that its result is one
+// number on every machine and engine; written so that compilers leave the instructions alone.
 #include "era-bench/user.h"
 
 namespace {
@@ -21,7 +21,8 @@ template <typename Pass>
 
 }  // namespace
 
-// Sieve of Eratosthenes to 8,192, and Knuth's multiplicative hash of each prime: branches, bytes, multiplications.
+// Sieve of Eratosthenes to 8,192, and Knuth's multiplicative hash of each prime: branches, bytes,
+// multiplications.
 u32 user_compute_integer(u32) {
   return repeat([] {
     constexpr u32 kLimit = 8192;
@@ -37,7 +38,8 @@ u32 user_compute_integer(u32) {
   });
 }
 
-// x = sqrt(x * x / 3 + 1), 1,000 times in 80 bits, and the sum of all: chains of x87 operations, exact by IEEE 754.
+// x = sqrt(x * x / 3 + 1), 1,000 times in 80 bits, and the sum of all: chains of x87 operations, exact by
+// IEEE 754.
 u32 user_compute_x87(u32) {
   return repeat([] {
     alignas(8) u32 result[2];
@@ -75,7 +77,8 @@ u32 user_compute_sse(u32) {
   });
 }
 
-// a = b + 3 c over three arrays of 512 KiB (J. McCalpin's STREAM Triad, on integers), then a copy by REP MOVSD.
+// a = b + 3 c over three arrays of 512 KiB (J. McCalpin's STREAM Triad, on integers), then a copy by REP
+// MOVSD.
 u32 user_compute_stream(u32) {
   constexpr u32 kWords = 128 << 10;
   u32* a = reinterpret_cast<u32*>(kHeap);
@@ -92,8 +95,9 @@ u32 user_compute_stream(u32) {
   });
 }
 
-// 30,000 steps through a list of 65,536 nodes, a cache line each: 4 MiB in an order that no prefetcher guesses. The order
-// is a linear congruential generator of full period (Hull and Dobell: odd increment, multiplier 1 mod 4).
+// 30,000 steps through a list of 65,536 nodes, a cache line each: 4 MiB in an order that no prefetcher
+// guesses. The order is a linear congruential generator of full period (Hull and Dobell: odd increment,
+// multiplier 1 mod 4).
 u32 user_compute_chase(u32) {
   constexpr u32 kNodes = 65536, kLine = 64, kSteps = 30000;
   for (u32 i = 0; i < kNodes; ++i)

@@ -36,7 +36,8 @@ constexpr u32 kSourceBytes = 16 << 10, kScratchPages = 24, kLinesOfWork = 8;
   system_call(kRead, reinterpret_cast<u32>(source), kSourceBytes);
   for (u32 line = 0; line < kLinesOfWork; ++line) {
     sum = sum * 33 + hash_words(source + line * (kSourceBytes / kLinesOfWork), kSourceBytes / kLinesOfWork);
-    write_pages(kHeap + (2 << 20) + line * (kScratchPages / kLinesOfWork) * kPage, kScratchPages / kLinesOfWork);
+    write_pages(kHeap + (2 << 20) + line * (kScratchPages / kLinesOfWork) * kPage,
+                kScratchPages / kLinesOfWork);
     for (u32 i = 0; i < 4; ++i) system_call(kNothing);
     system_call(kYield);
   }
