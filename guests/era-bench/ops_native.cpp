@@ -2,6 +2,7 @@
 #include "era-bench/arithmetic.h"
 #include "era-bench/entry.h"
 #include "era-bench/ops.h"
+#include "era-bench/output.h"
 #include "runtime/pic.h"
 
 namespace {
@@ -43,12 +44,13 @@ namespace ops {
 
 void start() {
   use_serial_console();
+  if (!has_feature(kFeatureSep) || !has_feature(kFeaturePae)) panic("a CPU with SYSENTER and PAE is needed");
   start_pics();
   out8(0x21, 0xfe);  // IRQ 0 only
   // x87 and SSE for programs (SDM vol. 3A 9.2, 9.6): CR0.MP and NE, not EM nor TS; CR4.OSFXSR and OSXMMEXCPT.
   write_cr0((read_cr0() & ~0xcu) | 0x22);
   if (has_feature(kFeatureSse)) write_cr4(read_cr4() | 0x600);
-  if (has_feature(kFeatureSep)) start_sysenter();
+  start_sysenter();
   g_tsc_khz = measure_tsc();
 }
 

@@ -17,7 +17,7 @@ void read_number(const char* text, const char* key, u32 most, u32* to) {
   if (digits == nullptr) return;
   u32 value = 0;
   for (; *digits >= '0' && *digits <= '9'; ++digits)
-    value = value < most ? value * 10 + (*digits - '0') : most;
+    value = value < most ? value * 10 + static_cast<u32>(*digits - '0') : most;
   *to = value == 0 ? 1 : value < most ? value : most;
 }
 

@@ -4,14 +4,12 @@
 #include "era-bench/rows.h"
 #include "era-bench/sampler.h"
 #include "era-bench/user.h"
-#include "runtime/cpu.h"
 
 namespace {
 
 // Adams and Agesen's syscall: the fast call of the time. A null call through a kernel's usual path, which
 // saves the registers and calls a C++ function.
 const char* run_sysenter(const Options&) {
-  if (!has_feature(kFeatureSep)) return "no SYSENTER in CPUID";
   run_program(user_sysenter, 0);
   return nullptr;
 }
