@@ -106,6 +106,9 @@ Treatment treatment_in(const GuestInstruction& guest, ModeKey mode, bool soft) {
     case Treatment::interrupt_return:
       if (mode.real_segments()) return Treatment::interpret_last;
       break;
+    case Treatment::push_all:  // by lookups they would be longer than the call
+    case Treatment::pop_all:
+      return window && flat(mode, Seg::ss) && !mode.stack16() ? treatment : Treatment::interpret;
     case Treatment::push_flags:  // IOPL decides in v8086 mode
       if (mode.v86()) return Treatment::interpret;
       break;
@@ -157,6 +160,10 @@ void BlockTranslator::translate_one(Emitter& emitter, const GuestInstruction& gu
       return translate_push(emitter, guest);
     case Treatment::pop:
       return translate_pop(emitter, guest);
+    case Treatment::push_all:
+      return translate_push_all(emitter);
+    case Treatment::pop_all:
+      return translate_pop_all(emitter);
     case Treatment::leave:
       return translate_leave(emitter, guest);
     case Treatment::clear_if:

@@ -47,6 +47,7 @@ struct BtContext {
   u32 mxcsr_now = 0;
   void* engine = nullptr;
   alignas(16) u8 xmm[8][16] = {};
+  bool exact_rf = false;  // under exact count and the verifier: what an IRET makes of RF must be seen
   // For the light helpers (translator/light_transitions.h), and where they may go on.
   Cpu* cpu = nullptr;
   ModeSwitch* modes = nullptr;

@@ -45,6 +45,7 @@ Dispatcher::Dispatcher(Cpu& cpu, CodeCache cache, const BtOptions& options)
   context_.cpu = &cpu;
   context_.modes = &modes_;
   context_.memo = &memo_;
+  context_.exact_rf = cpu.control.exact_count || options.verify;
   cpu_.observer = this;
   cpu_.phys.add_listener(this, kAttrBtCode);
 }

@@ -88,19 +88,22 @@ bool keeps_data_segments(const VcpuState& state) {
 
 }  // namespace
 
-// IRETD from CPL 0 that changes IF and the arithmetic flags at most, to CPL 0 or 3 (SDM vol. 2A IRET).
+// IRETD from CPL 0 that changes IF, RF and the arithmetic flags at most, to CPL 0 or 3 (SDM vol. 2A IRET).
+// RF, which faults set in their frames, holds off instruction breakpoints for one instruction; no translated
+// code has any, so it is left clear, as after that instruction.
 [[gnu::flatten]] const u8* light_iret(BtContext* context, const InterpretSite*, u32, u32) {
   Cpu& cpu = *context->cpu;
   VcpuState& state = cpu.state;
   constexpr u32 kChanged = kArithmeticFlags | kFlagIf;
   constexpr u32 kKept =
-      kFlagTf | kFlagDf | kFlagIopl | kFlagNt | kFlagRf | kFlagVm | kFlagAc | kFlagVif | kFlagVip | kFlagId;
+      kFlagTf | kFlagDf | kFlagIopl | kFlagNt | kFlagVm | kFlagAc | kFlagVif | kFlagVip | kFlagId;
   const bool usual =
       plain_protected(state) && state.cpl == 0 && (state.rflags & kFlagNt) == 0 && state.nmi_masked == 0;
   const ReturnFrame* const stack = usual ? return_frame(cpu) : nullptr;
   if (stack == nullptr) return context->to_interpreter;
   const ReturnFrame frame = *stack;
   if (((frame.flags ^ state.eflags()) & kKept) != 0) return context->to_interpreter;
+  if ((frame.flags & kFlagRf) != 0 && context->exact_rf) return context->to_interpreter;
   const DescriptorMemo::Entry* const code =
       known_segment(*context, Use::return_code, static_cast<u16>(frame.cs), 0);
   if (code == nullptr || frame.eip > code->value.limit) return context->to_interpreter;
@@ -117,7 +120,7 @@ bool keeps_data_segments(const VcpuState& state) {
     state.segment(Seg::ss) = ss->value;
     esp = frame.esp;
   }
-  state.rflags = (state.eflags() & ~kChanged) | (frame.flags & kChanged) | kFlagFixed;
+  state.rflags = (state.eflags() & ~(kChanged | kFlagRf)) | (frame.flags & kChanged) | kFlagFixed;
   state.set_reg32(kEsp, esp);
   commit_code(cpu, code->value, frame.eip);
   return go_on(*context, context->modes->key_now());

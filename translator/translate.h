@@ -29,6 +29,8 @@ void translate_rep(Emitter& emitter, const GuestInstruction& guest, InterpretSit
 // The stack (translate_stack.cpp).
 void translate_push(Emitter& emitter, const GuestInstruction& guest);
 void translate_pop(Emitter& emitter, const GuestInstruction& guest);
+void translate_push_all(Emitter& emitter);
+void translate_pop_all(Emitter& emitter);
 void translate_leave(Emitter& emitter, const GuestInstruction& guest);
 void translate_push_flags(Emitter& emitter, const GuestInstruction& guest);
 void translate_push_segment(Emitter& emitter, const GuestInstruction& guest);

@@ -88,6 +88,31 @@ void translate_pop(Emitter& emitter, const GuestInstruction& guest) {
   move_stack_pointer(emitter, kEsp, static_cast<i32>(size));
 }
 
+namespace {
+constexpr u8 kPushOrder[] = {kEax, kEcx, kEdx, kEbx, kEsp, kEbp, kEsi, kEdi};
+}
+
+// Each store can be done again: ESP moves last.
+void translate_push_all(Emitter& emitter) {
+  i32 at = 0;
+  for (const u8 reg : kPushOrder)
+    emitter.as().mov(emitter.memory(stack_slot(emitter, at -= 4), Access::write, 4), gpd(reg));
+  move_stack_pointer(emitter, kEsp, at);
+}
+
+// The ends are read first: no fault comes after a register has changed.
+void translate_pop_all(Emitter& emitter) {
+  constexpr i32 kLast = 28;
+  auto& as = emitter.as();
+  for (const i32 end : {0, kLast}) as.mov(r8d, emitter.memory(stack_slot(emitter, end), Access::read, 4));
+  i32 at = kLast;
+  for (const u8 reg : kPushOrder) {
+    if (reg != kEsp) as.mov(gpd(reg), emitter.memory(stack_slot(emitter, at), Access::read, 4));
+    at -= 4;
+  }
+  move_stack_pointer(emitter, kEsp, kLast + 4);
+}
+
 // r12 holds the arithmetic flags as LAHF and SETO give them; the others are in VcpuState. VM and RF are
 // pushed clear (SDM vol. 2B PUSHF).
 void translate_push_flags(Emitter& emitter, const GuestInstruction& guest) {

@@ -17,6 +17,8 @@ enum class Treatment : u8 {
   bit_string,  // BT family with a register index into memory
   push,
   pop,
+  push_all,  // PUSHAD
+  pop_all,   // POPAD
   leave,
   string,      // a single MOVS, CMPS, STOS, LODS, SCAS, without REP
   rep_string,  // MOVS, CMPS, STOS, SCAS with REP
