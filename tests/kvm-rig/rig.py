@@ -87,7 +87,7 @@ def report(reader, chosen):
         print("note:", note)
     for job in chosen:
         outcome = reader.outcomes.get(job.name) or l1.Outcome(job.name)
-        verdict = job.judge(outcome.status, outcome.output)
+        verdict = job.judge(outcome, reader.outcomes)
         if outcome.status is None:
             verdict.problems = ["did not end" if job.name in reader.outcomes else "did not run"]
         counts = {"passed": len(verdict.passed), "allowed differences": len(verdict.differences),
@@ -95,6 +95,8 @@ def report(reader, chosen):
         total.update(counts)
         print(f"{'FAIL' if verdict.problems else 'PASS'} {job.name}:",
               ", ".join(f"{number} {what}" for what, number in counts.items()) + f", {outcome.seconds:.1f} s")
+        for note in verdict.notes:
+            print("  " + note)
         for check, reason in verdict.differences:
             print(f"  differs: {check.name} -- {check.detail} ({reason})")
         for check in verdict.skipped:
