@@ -94,9 +94,10 @@ def boot_job(name, initramfs, engine, kernel_options, seconds=240, switches=0, s
     return Job(f"boot-{name}", options, [KERNEL, initramfs], seconds, judge)
 
 
-def boot_jobs(initramfs, engine):
-    """bt gets the smaller turns: in the L1 its code is translated once more, by QEMU."""
-    switching = ["-engine", "bt,kvm", "-engine-switch", "every:100ms,kvm,bt:10ms", "-stats"]
+def boot_jobs(initramfs, engine, on_tcg):
+    """On TCG all takes many times longer, most of all bt: its code is translated once more, by QEMU."""
+    turns = "every:100ms,kvm,bt:10ms" if on_tcg else "every:4ms,kvm,bt"
+    switching = ["-engine", "bt,kvm", "-engine-switch", turns, "-stats"]
     return [boot_job("debian", initramfs, engine, "small=1"),
             # /init ends at once, so that all switches are during the boot.
             boot_job("switching-to-init", initramfs, switching, "hello=1", switches=50),
@@ -106,7 +107,7 @@ def boot_jobs(initramfs, engine):
 def all_jobs(guests, initramfs, differences, engine, on_tcg):
     jobs = [guest_job(path, engine, differences, on_tcg) for path in guests]
     if initramfs and os.path.exists(KERNEL):
-        jobs += boot_jobs(initramfs, engine)
+        jobs += boot_jobs(initramfs, engine, on_tcg)
     return jobs
 
 
