@@ -13,6 +13,7 @@ void translate_load_segment(Emitter& emitter, const GuestInstruction& guest, Int
   const bool pop = insn.mnemonic == ZYDIS_MNEMONIC_POP;
   auto& as = emitter.as();
   emitter.begin_memory();
+  const Emitter::Because because(emitter, EmissionReason::light_helper);
   if (pop) {
     as.mov(r8d, stack_top(emitter, 4));
   } else if (insn.memory_form()) {
@@ -28,6 +29,7 @@ void translate_transition(Emitter& emitter, Treatment treatment, InterpretSite* 
   const u8* const stub = treatment == Treatment::sysenter  ? stubs.light_sysenter
                          : treatment == Treatment::sysexit ? stubs.light_sysexit
                                                            : stubs.light_iret;
+  const Emitter::Because because(emitter, EmissionReason::light_helper);
   emitter.call_site(stub, site, 0);
 }
 
@@ -36,6 +38,7 @@ void translate_port(Emitter& emitter, const GuestInstruction& guest, InterpretSi
   const bool out = insn.mnemonic == ZYDIS_MNEMONIC_OUT;
   const Operand& port = insn.operands[out ? 0 : 1];
   auto& as = emitter.as();
+  const Emitter::Because because(emitter, EmissionReason::port);
   if (port.kind == OperandKind::immediate) {
     as.mov(r8d, insn.immediate & 0xff);
   } else {
