@@ -293,6 +293,7 @@ bool Emitter::linkable(u32 target_eip) const {
 
 void Emitter::emit_cold() {
   starts_.push_back({offset(), InstructionStart::kCold});
+  if (notes_ != nullptr) notes_->cold_offset = offset();
   emit_cold_accesses();
   emit_cold_leaves();
   emit_cold_exits();

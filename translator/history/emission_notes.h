@@ -42,6 +42,7 @@ struct EmissionNotes {
   std::vector<EmissionSpan> spans;
   std::vector<InstructionNote> instructions;
   std::vector<ExitNote> exits;
+  u32 cold_offset = 0;  // where the code behind the block begins
   unsigned rounds = 1;  // how many times over a tight loop was emitted
   unsigned round = 0;   // that is being emitted
 
