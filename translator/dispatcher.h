@@ -18,6 +18,7 @@
 #include "translator/mode_switch.h"
 #include "translator/pauses.h"
 #include "translator/runtime_stubs.h"
+#include "translator/sampling_timer.h"
 #include "translator/verifier.h"
 
 namespace ringshift::bt {
@@ -84,6 +85,8 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   void note_interpreted_access(const void* retry, Gva gva);
   // Tells the listener what has happened at the instruction where the block at `retry` stands.
   void note_lookup(const void* retry, BlockFault fault);
+  // The same for a window; exists: the guest has the page.
+  void note_window_fault(const TranslationBlock& block, u32 guest_offset, bool mapped, bool exists);
   // Drops the blocks of instructions that have just been given a remedy.
   void retranslate_failing();
   void report_fallbacks(StatsSink& sink) const;
@@ -178,6 +181,8 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   BlockTranslator translator_;
   WindowSet windows_;
   AddressSpaceHeat heat_;
+  SamplingTimer sampling_;
+  bool samples_ = false;
   ModeSwitch modes_;
   DescriptorMemo memo_;
   std::unique_ptr<Verifier> verifier_;  // -d verify

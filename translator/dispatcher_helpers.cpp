@@ -290,6 +290,15 @@ void Dispatcher::note_lookup(const void* retry, BlockFault fault) {
   listener_->on_fault(*block, (cpu_.state.eip() - block->eip) & kPageOffsetMask, fault);
 }
 
+void Dispatcher::note_window_fault(const TranslationBlock& block, u32 guest_offset, bool mapped,
+                                   bool exists) {
+  if (listener_ == nullptr) return;
+  const BlockFault fault = mapped   ? BlockFault::window_filled
+                           : exists ? BlockFault::window_failed
+                                    : BlockFault::window_page_fault;
+  listener_->on_fault(block, guest_offset, fault);
+}
+
 void Dispatcher::retranslate_failing() {
   if (!translator_.failing().changed()) return;
   for (const SiteChange& change : translator_.failing().take_changed()) {
@@ -326,12 +335,12 @@ bool Dispatcher::handle_host_fault(int signal, siginfo_t& info, ucontext_t& cont
       const auto gva = static_cast<Gva>(address - window->base());
       const auto filled = windows_.fill(gva, kind);
       const bool mapped = filled && *filled == FillResult::mapped;
-      if (listener_ != nullptr)
-        listener_->on_fault(*block, mark.guest_offset,
-                            mapped   ? BlockFault::window_filled
-                            : filled ? BlockFault::window_failed
-                                     : BlockFault::window_page_fault);
-      if (mapped) return true;
+      note_window_fault(*block, mark.guest_offset, mapped, filled.has_value());
+      if (mapped) {
+        const auto cr3 = static_cast<u32>(cpu_.state.cr3);
+        if (cpu_.user() && !heat_.filled(cr3)) modes_.set_user_hot(false);  // from the next entry on
+        return true;
+      }
       if (filled) ++counters_.window_failures;
       if (site != kNoPage) {
         if (filled)
