@@ -99,8 +99,8 @@ void Emitter::jump_to(const u8* target) { assembler_.jmp(imm(reinterpret_cast<u6
 void Emitter::add_link(u32 target_eip, Link* link, bool backward) {
   const bool aside = reason_ == EmissionReason::cold_side_exit;
   if (notes_ != nullptr)
-    notes_->exits.push_back(
-        {aside ? EmissionReason::side_exit : reason_, owner_, target_eip, backward, link, offset()});
+    notes_->exits.push_back({aside ? EmissionReason::side_exit : reason_, owner_, target_eip, backward, link,
+                             offset(), linkable(target_eip)});
   links_.push_back({target_eip, backward, offset(), 0, 0, link, owner_});
   assembler_.dd(0);  // patched in emit_cold to reach the stub
 }

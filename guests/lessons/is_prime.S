@@ -29,6 +29,16 @@ isPrime:
         ret
         .size   isPrime, . - isPrime
 
+        # Instructions that hardware executes without a trap at CPL 1 to 3, and gets wrong for a guest's kernel.
+        .globl  sensitive
+        .type   sensitive, @function
+sensitive:
+        pushf
+        cli
+        popf
+        ret
+        .size   sensitive, . - sensitive
+
         # The primes below 2,000: 303.
         .globl  guest_main
         .type   guest_main, @function
@@ -43,9 +53,7 @@ guest_main:
         incl    %edi
         cmpl    $2000, %edi
         jl      1b
-        pushf                           # and one sensitive instruction of each kind
-        cli
-        popf
+        call    sensitive
         pushl   %ebx
         call    print_decimal
         addl    $4, %esp

@@ -33,7 +33,10 @@ std::string plain_name(const std::string& name) {
   return text.substr(0, text.find('('));
 }
 
+// A terminal or a page will show it.
 Symbol make_symbol(u32 address, u32 size, std::string name) {
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return c <= ' ' || c > '~'; }, '?');
   std::string plain = plain_name(name);
   return {address, size, std::move(name), std::move(plain)};
 }

@@ -36,6 +36,7 @@ struct ExitNote {
   bool backward;
   const Link* link;
   u32 patch_offset;  // of its rel32
+  bool linkable;     // else it goes through the jump table each time: the mapping may change
 };
 
 struct EmissionNotes {

@@ -29,7 +29,9 @@ constexpr std::array kTable{
         "Virtual time: takes the block's instructions from what is left until the next timer, and leaves if "
         "they are too many."},
     Entry{R::profile, "profile",
-          "Counts the block's executions for `explain`; it is there under `explain` and -bt-history only."},
+          "Counts executions for `explain`, and is there under it alone; side exits take a way through cold "
+          "code to "
+          "be counted, too."},
     Entry{R::identity, "identity", "The guest's own instruction, on host registers of the same numbers."},
     Entry{R::short_incdec, "no short form",
           "40-4F are REX prefixes in 64-bit mode: INC and DEC take their two-byte form."},
@@ -132,16 +134,17 @@ constexpr std::array kTable{
         R::jump_table, "jump table",
         "The target is known only now: a table leads from guest EIP to host code. Its tags hold the mode and "
         "address space, and the same compare sees pending events; it keeps the flags."},
-    Entry{R::cold_lookup, "lookup missed", "Fills the software TLB and tries again, or has it interpreted."},
-    Entry{R::cold_interpret, "beyond the limit", "The interpreter raises what the guest must see."},
-    Entry{R::cold_poll, "pending", "Leaves to the dispatcher, which delivers what is pending."},
-    Entry{R::cold_budget, "budget spent",
+    Entry{R::cold_lookup, "cold: lookup missed",
+          "Fills the software TLB and tries again, or has it interpreted."},
+    Entry{R::cold_interpret, "cold: beyond the limit", "The interpreter raises what the guest must see."},
+    Entry{R::cold_poll, "cold: pending", "Leaves to the dispatcher, which delivers what is pending."},
+    Entry{R::cold_budget, "cold: budget spent",
           "Gives the instructions back; the interpreter goes the rest of the way."},
-    Entry{R::cold_side_exit, "side exit", "Counts what was not executed, and leaves."},
-    Entry{R::cold_loop_exit, "loop exit", "Counts what was not executed, and leaves the loop."},
-    Entry{R::cold_link, "not linked yet",
+    Entry{R::cold_side_exit, "cold: side exit", "Counts what was not executed, and leaves."},
+    Entry{R::cold_loop_exit, "cold: loop exit", "Counts what was not executed, and leaves the loop."},
+    Entry{R::cold_link, "cold: not linked yet",
           "Asks the dispatcher for the target's translation, which patches the branch to lead there."},
-    Entry{R::cold_jump_table, "no fixed link",
+    Entry{R::cold_jump_table, "cold: no fixed link",
           "The target is on another page whose mapping may change: through the jump table each time."},
 };
 static_assert(kTable.size() == kEmissionReasons);
