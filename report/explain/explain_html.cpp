@@ -15,7 +15,7 @@ namespace {
 
 using bt::EmissionReason;
 
-// Names come from the guest's files, the command from the user.
+// Names come from the guest's files, the command from the user: other bytes than ASCII may be no UTF-8.
 std::string escaped(std::string_view text) {
   std::string out;
   for (const char c : text) {
@@ -33,7 +33,7 @@ std::string escaped(std::string_view text) {
         out += "&quot;";
         break;
       default:
-        out += c;
+        out += static_cast<unsigned char>(c) < 0x80 ? c : '?';
     }
   }
   return out;
@@ -145,7 +145,7 @@ class HtmlWriter {
     if (!why.empty()) note(fmt::format("{}: {}", name_of(insn.decided.treatment), why));
     if (insn.executions != executions_) note(fmt::format("from here on executed {} times", insn.executions));
     executions_ = insn.executions;
-    for (const ExplainedFault& fault : insn.faults) note(fmt::format("{} × {}", fault.count, fault.what));
+    for (const ExplainedFault& fault : insn.faults) note(fmt::format("{} x {}", fault.count, fault.what));
     print("</tbody>\n");
   }
 
