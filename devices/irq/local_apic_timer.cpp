@@ -36,6 +36,10 @@ void LocalApic::start_timer(u32 count) {
 }
 
 void LocalApic::write_divide(u32 value) {
+  if (timer_from_ == 0) {  // nothing counts
+    timer_divide_ = value & 0xb;
+    return;
+  }
   run_expired_timer();
   // What is left of the count goes on at the new rate.
   const u32 current = timer_current();
