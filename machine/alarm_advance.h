@@ -1,7 +1,7 @@
 // AlarmAdvance: how much ahead of a deadline the host is asked to wake us, because it wakes late.
 //
-// A host's timer signal comes some microseconds late, a dozen in a virtual machine. Being woken so much ahead,
-// and waiting for the rest at the deadline's door, makes the guest's timer as exact as the lateness is
+// A host's timer signal comes some microseconds late, a dozen in a virtual machine. Being woken so much
+// ahead, and waiting for the rest at the deadline's door, makes the guest's timer as exact as the lateness is
 // steady (as KVM's lapic_timer_advance does for hardware-assisted guests).
 #pragma once
 

@@ -3,14 +3,16 @@
 
 #include "base/bits.h"
 #include "devices/irq/local_apic.h"
+#include "devices/irq/local_apic_bits.h"
 
 namespace ringshift {
+
+using namespace apic;  // NOLINT: bits
 
 namespace {
 
 // A periodic timer interrupts at most this often; of periods that are missed, one is made up for.
 constexpr u64 kMinPeriodNs = 20'000;
-constexpr u32 kMasked = 1u << 16;
 
 }  // namespace
 
