@@ -59,6 +59,12 @@ void BlockTranslator::translate_one(Emitter& emitter, const GuestInstruction& gu
     case Treatment::sysexit:
     case Treatment::interrupt_return:
       return translate_transition(emitter, treatment, new_site(guest, block));
+    case Treatment::write_cr0:
+      return translate_write_cr0(emitter, guest, new_site(guest, block));
+    case Treatment::read_control:
+      return translate_read_control(emitter, guest);
+    case Treatment::cpuid:
+      return translate_cpuid(emitter, new_site(guest, block));
     case Treatment::port:
       return translate_port(emitter, guest, new_site(guest, block));
     case Treatment::push_segment:

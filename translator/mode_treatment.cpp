@@ -115,6 +115,8 @@ constexpr std::string_view kNames[] = {
     "segment load",
     "RDTSC",
     "port",
+    "CPUID",
+    "MOV from a control register",
     "CLD/STD",
     "jump",
     "conditional jump",
@@ -126,8 +128,9 @@ constexpr std::string_view kNames[] = {
     "SYSENTER",
     "SYSEXIT",
     "IRET",
+    "CR0",
 };
-static_assert(std::size(kNames) == static_cast<unsigned>(Treatment::interrupt_return) + 1);
+static_assert(std::size(kNames) == static_cast<unsigned>(Treatment::write_cr0) + 1);
 
 }  // namespace
 
@@ -177,6 +180,12 @@ ModeTreatment treatment_in(const GuestInstruction& guest, ModeKey mode, bool sof
       if (insn.mnemonic == ZYDIS_MNEMONIC_POP && !mode.readable(Seg::ss))
         return interpret_for(Choice::segment_type);
       break;
+    case Treatment::read_control:
+      if (mode.cpl() == 0) return {treatment, Choice::allow_list};
+      return {Treatment::interpret_last, Choice::privilege};
+    case Treatment::write_cr0:
+      if (mode.cpl() != 0) return {Treatment::interpret_last, Choice::privilege};
+      [[fallthrough]];
     case Treatment::sysenter:
     case Treatment::sysexit:
     case Treatment::interrupt_return:

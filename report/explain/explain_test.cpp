@@ -99,13 +99,15 @@ TEST_F(ExplainTest, AddressesOfTheMonitorAreNamed) {
     as.mov(eax, ptr(kData));
     as.cli();
     as.cpuid();
+    as.sidt(ptr(kData));
+    as.mov(eax, cr0);
     as.hlt();
   });
   run();
   const Explanation explanation = explain(recorder_, SymbolTable(), {.range = {}, .top = 10});
   const std::string text = explanation_text(explanation, {.cold = true});
   for (const char* name : {"[cpu.rflags]", "[context.quiet]", "stub:interpret", "stub:fill_lookup",
-                           "this_instruction", "stub:dispatcher"})
+                           "this_instruction", "stub:dispatcher", "stub:cpuid", "[cpu.cr0]"})
     EXPECT_NE(text.find(name), std::string::npos) << name;
   EXPECT_NE(explanation_json(explanation).find("counters.entries"), std::string::npos);
   EXPECT_EQ(text.find("rip"), std::string::npos);

@@ -27,6 +27,8 @@ void name_stubs(std::map<u64, std::string>& names, const bt::RuntimeStubs& stubs
       {stubs.light_sysenter, "sysenter"},
       {stubs.light_sysexit, "sysexit"},
       {stubs.light_iret, "iret"},
+      {stubs.light_cr0, "write_cr0"},
+      {stubs.light_cpuid, "cpuid"},
       {stubs.lookup, "jump_table"},
       {stubs.events, "dispatcher"},
   };

@@ -34,8 +34,9 @@ constexpr Field kContext[] = {
 };
 
 constexpr Field kState[] = {
-    {offsetof(VcpuState, rflags), "cpu.rflags"},
-    {offsetof(VcpuState, tsc_offset), "cpu.tsc_offset"},
+    {offsetof(VcpuState, rflags), "cpu.rflags"},   {offsetof(VcpuState, cr0), "cpu.cr0"},
+    {offsetof(VcpuState, cr2), "cpu.cr2"},         {offsetof(VcpuState, cr3), "cpu.cr3"},
+    {offsetof(VcpuState, cr4), "cpu.cr4"},         {offsetof(VcpuState, tsc_offset), "cpu.tsc_offset"},
     {offsetof(VcpuState, tsc_aux), "cpu.tsc_aux"},
 };
 

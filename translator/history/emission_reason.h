@@ -49,6 +49,7 @@ enum class EmissionReason : u8 {
   rare_flags,
   poll_again,
   read_tsc,
+  control_register,
   // --- calls
   interpreter,
   light_helper,
