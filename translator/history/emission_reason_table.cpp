@@ -103,6 +103,9 @@ constexpr std::array kTable{
           "IF may have become 1: what is pending is delivered before the next instruction."},
     Entry{R::read_tsc, "guest TSC", "The host's time-stamp counter, scaled and offset to the guest's clock."},
     Entry{
+        R::control_register, "guest CRn",
+        "The guest's control registers are in the virtual CPU's state; the host's are none of its business."},
+    Entry{
         R::interpreter, "interpreter",
         "A stub spills the guest's registers, the interpreter executes the instruction as it was decoded at "
         "translation time, and the block goes on if nothing speaks against it."},
