@@ -3,11 +3,12 @@ import difflib
 import re
 
 # What depends on the time of day or on how long something took, in what the kernel and /init print. (The kernel measures the PM
-# timer by the PIT, and gives it up if a pause of the host's comes in between. Quirks that took more than 10 ms are told of.)
+# timer by the PIT, and gives it up if a pause of the host's comes in between. It tells of quirks and interrupts that took long, and of
+# random numbers once it has timed enough.)
 TIMES = [rb"^\[ *[0-9.]+\] ", rb"\(at [0-9.]+ s\)", rb"[0-9.]+ (?:MHz|BogoMIPS)", rb"lpj=[0-9]+", rb"max_(?:cycles|idle_ns): \w+",
          rb"audit\([0-9.:]+\)", rb"to [0-9T:-]+ UTC \([0-9]+\)", rb"Marking stable .*", rb"(?:at|sp) b[0-9a-f]{7}",
          rb"^(?:clocksource|tsc): .*\n", rb"^APIC (?:calibration|delta) .*\n", rb"^PM-Timer running at invalid rate: .*\n",
-         rb"^pci .* took [0-9]+ usecs\n"]
+         rb"^pci .* took [0-9]+ usecs\n", rb"^(?:hrtimer|perf): interrupt took .*\n", rb"^random: crng init done\n"]
 
 
 def without_times(output):
