@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "cli/compare_options.h"
 #include "machine/machine_config.h"
 
 namespace ringshift {
@@ -44,9 +45,9 @@ struct DoctorOptions {
   bool json = false;
 };
 
-// What to do: run a machine, or two in lockstep, look at the host, or print a text (help, version) and end
-// well.
-using Command = std::variant<RunOptions, LockstepCommand, DoctorOptions, std::string>;
+// What to do: run a machine, or two in lockstep, look at the host, compare modes, or print a text (help,
+// version) and end well.
+using Command = std::variant<RunOptions, LockstepCommand, DoctorOptions, CompareOptions, std::string>;
 
 // args: without the program's name.
 Result<Command> parse_command_line(const std::vector<std::string>& args);

@@ -1,7 +1,8 @@
 // era-native: those rows of era-bench that need no kernel of its own, as a 32-bit program of the host.
 //
-// The rows' files are era-bench's, compiled with the same options; only what they stand on is another (include/).
-// Stands on Linux's system calls alone, so that no 32-bit C library is needed: era-native 'ms=20 rows=loop'.
+// The rows' files are era-bench's, compiled with the same options; only what they stand on is another
+// (include/). Stands on Linux's system calls alone, so that no 32-bit C library is needed: era-native 'ms=20
+// rows=loop'.
 #include "era-bench/arithmetic.h"
 #include "era-bench/ops.h"
 #include "era-bench/output.h"
@@ -17,10 +18,7 @@ constexpr u32 kExit = 1, kWrite = 4, kMmap = 90, kClock = 265;
 
 u32 host_call(u32 number, u32 first, u32 second = 0, u32 third = 0) {
   u32 result;
-  asm volatile("int $0x80"
-               : "=a"(result)
-               : "a"(number), "b"(first), "c"(second), "d"(third)
-               : "memory");
+  asm volatile("int $0x80" : "=a"(result) : "a"(number), "b"(first), "c"(second), "d"(third) : "memory");
   return result;
 }
 

@@ -1,5 +1,5 @@
-// What the programs of era-bench's compute rows have, as a program of the host: memory at the same place, and the
-// sampler by a call instead of a system call.
+// What the programs of era-bench's compute rows have, as a program of the host: memory at the same place, and
+// the sampler by a call instead of a system call.
 #pragma once
 
 #include "era-bench/sampler.h"
