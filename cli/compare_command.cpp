@@ -111,7 +111,8 @@ Result<Comparison> make_comparison(const CompareOptions& options) {
     if (wanted.empty() || std::find(wanted.begin(), wanted.end(), mode.id) != wanted.end())
       comparison.modes.push_back({.mode = std::move(mode)});
   }
-  if (!unknown.empty()) return fail(ErrorKind::usage, "--modes: there is no mode '{}'", printable(unknown.front()));
+  if (!unknown.empty())
+    return fail(ErrorKind::usage, "--modes: there is no mode '{}'", printable(unknown.front()));
   for (const CompareOptions::Import& import : options.imports) {
     for (const ModeResult& other : comparison.modes)
       if (other.mode.id == import.name)
@@ -123,9 +124,9 @@ Result<Comparison> make_comparison(const CompareOptions& options) {
 }
 
 Result<void> write_all(const Comparison& comparison, const CompareOptions& options) {
-  RS_TRY(write_file(options.json_file, comparison_json(comparison).dump(1, ' ', false,
-                                                                       nlohmann::json::error_handler_t::replace) +
-                                           "\n"));
+  RS_TRY(write_file(
+      options.json_file,
+      comparison_json(comparison).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"));
   RS_TRY(write_file(options.csv_file, comparison_csv(comparison)));
   if (!options.html_file.empty())
     RS_TRY(write_file(options.html_file, comparison_html(comparison, make_nonce())));

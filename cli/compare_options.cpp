@@ -13,14 +13,17 @@ namespace {
 constexpr unsigned kMostRuns = 99;
 
 constexpr const char* kFooter =
-    "Without --kernel the guest is era-bench, found beside the program, and each of its rows is compared. With another\n"
-    "kernel the rows are texts of its serial port that are waited for, and rows in the format of era-bench or of\n"
+    "Without --kernel the guest is era-bench, found beside the program, and each of its rows is compared. "
+    "With another\n"
+    "kernel the rows are texts of its serial port that are waited for, and rows in the format of era-bench "
+    "or of\n"
     "bench/guest-suite that it prints:\n"
     "  ringshift compare --kernel linux --initrd initrd.gz --append 'console=ttyS0' -m 256 \\\n"
     "      --mark 'init=Run /init' --until 'Run /init' --html linux.html\n"
     "\n"
     "A log of the same guest on hardware or under another hypervisor comes in by --import 'NAME=FILE'.\n"
-    "Exit status: 0 something was measured; 2 usage; 10 nothing was; 12 modes computed different checksums; 130\n"
+    "Exit status: 0 something was measured; 2 usage; 10 nothing was; 12 modes computed different checksums; "
+    "130\n"
     "interrupted.\n";
 
 struct Raw {
@@ -34,11 +37,15 @@ struct Raw {
 void declare(CLI::App& app, Raw& raw) {
   CompareOptions& options = raw.options;
   Workload& workload = options.workload;
-  const auto many = [&](const char* name, std::vector<std::string>& values, const char* what, const char* type) {
-    app.add_option(name, values, what)->type_name(type)->expected(1)->multi_option_policy(
-        CLI::MultiOptionPolicy::TakeAll);
+  const auto many = [&](const char* name, std::vector<std::string>& values, const char* what,
+                        const char* type) {
+    app.add_option(name, values, what)
+        ->type_name(type)
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   };
-  app.add_option("--runs", options.runs, "Runs of each mode, in turn (default 3)")->check(CLI::Range(1u, kMostRuns));
+  app.add_option("--runs", options.runs, "Runs of each mode, in turn (default 3)")
+      ->check(CLI::Range(1u, kMostRuns));
   app.add_option("--modes", raw.modes, "Only these, comma-separated (default: all)")->type_name("IDS");
   app.add_option("--timeout", options.timeout_s, "For each run (default 120)")
       ->type_name("SECONDS")
@@ -55,7 +62,8 @@ void declare(CLI::App& app, Raw& raw) {
   app.add_option("--initrd", workload.initrd, "Its initial RAM disk")->type_name("FILE");
   app.add_option("--append", workload.append, "The guest's options (of era-bench: ms=20 forks=1000)")
       ->type_name("TEXT");
-  app.add_option("-m,--memory", workload.memory_mib, "Guest RAM in MiB (default 64)")->check(CLI::Range(8u, 3072u));
+  app.add_option("-m,--memory", workload.memory_mib, "Guest RAM in MiB (default 64)")
+      ->check(CLI::Range(8u, 3072u));
   many("--mark", raw.marks, "A row: seconds until a line holds TEXT", "NAME=TEXT");
   app.add_option("--until", raw.until, "The run ends at a line that holds TEXT")->type_name("TEXT");
 }

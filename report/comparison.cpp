@@ -22,7 +22,8 @@ std::vector<std::string> Comparison::wrong_checksums() const {
   for (const std::string& row : rows) {
     std::set<std::string> sums;
     for (const ModeResult& mode : modes)
-      if (const Cell* cell = mode.cell(row); cell != nullptr && !cell->checksum.empty()) sums.insert(cell->checksum);
+      if (const Cell* cell = mode.cell(row); cell != nullptr && !cell->checksum.empty())
+        sums.insert(cell->checksum);
     if (sums.size() > 1) wrong.push_back(row);
   }
   return wrong;

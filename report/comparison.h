@@ -15,8 +15,8 @@ namespace ringshift {
 
 // One row in one mode.
 struct Cell {
-  std::vector<double> ns;        // a figure for each run: the guest's own median
-  double least_ns = 0;           // the least that any run saw
+  std::vector<double> ns;  // a figure for each run: the guest's own median
+  double least_ns = 0;     // the least that any run saw
   std::string checksum, skipped, failed;
   bool measured() const { return !ns.empty(); }
 };
@@ -24,9 +24,10 @@ struct Cell {
 // What one kind of exit of an engine costs, and how often it came.
 struct ExitCost {
   std::string reason;
-  u64 count = 0;                   // in the run of all rows
-  std::optional<double> most_ns;   // time for one, with the guest's own work around it, where a row is about it
-  std::string measured_in;         // that row
+  u64 count = 0;  // in the run of all rows
+  std::optional<double>
+      most_ns;              // time for one, with the guest's own work around it, where a row is about it
+  std::string measured_in;  // that row
 };
 
 // Exits of one operation of a row, by reason.
@@ -47,8 +48,8 @@ enum class ModeState { complete, partial, unavailable };
 struct ModeResult {
   Mode mode;
   ModeState state = ModeState::complete;
-  std::string reason;   // why not complete
-  std::string note;     // what a reader of its figures must know
+  std::string reason;  // why not complete
+  std::string note;    // what a reader of its figures must know
   std::string version;
   unsigned runs = 0;
   std::vector<double> wall_s;  // of each run, start and end of the monitor included
@@ -69,10 +70,10 @@ struct Comparison {
   unsigned runs = 0;
   std::string version, made_at, command;  // of Ringshift; UTC; to repeat it
   double took_s = 0;
-  std::string machine;              // in a line
-  nlohmann::ordered_json doctor;    // `ringshift doctor --json`; null if it said nothing
-  std::string rig;                  // what the KVM rig found (--rig FILE); empty: nothing is known
-  std::vector<std::string> rows;    // in the order in which they came first
+  std::string machine;            // in a line
+  nlohmann::ordered_json doctor;  // `ringshift doctor --json`; null if it said nothing
+  std::string rig;                // what the KVM rig found (--rig FILE); empty: nothing is known
+  std::vector<std::string> rows;  // in the order in which they came first
   std::vector<ModeResult> modes;
 
   // Rows whose checksums aren't the same wherever they were computed.

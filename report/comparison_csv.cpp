@@ -15,15 +15,16 @@ std::string comparison_csv(const Comparison& comparison) {
       std::string reason = result.reason, state = name_of(result.state);
       if (cell != nullptr && cell->measured()) {
         const Summary summary = summarize(cell->ns);
-        figures = fmt::format("{},{:.3f},{:.3f},{:.3f},{:.3f},{}", cell->ns.size(), summary.median, summary.minimum,
-                              summary.maximum, cell->least_ns, csv_field(cell->checksum));
+        figures = fmt::format("{},{:.3f},{:.3f},{:.3f},{:.3f},{}", cell->ns.size(), summary.median,
+                              summary.minimum, summary.maximum, cell->least_ns, csv_field(cell->checksum));
         reason.clear();
         state = "measured";
       } else if (cell != nullptr) {
         reason = cell->failed.empty() ? cell->skipped : cell->failed;
         state = cell->failed.empty() ? "skipped" : "failed";
       }
-      text += fmt::format("{},{},{},{},{}\n", csv_field(row), csv_field(result.mode.id), state, figures, csv_field(reason));
+      text += fmt::format("{},{},{},{},{}\n", csv_field(row), csv_field(result.mode.id), state, figures,
+                          csv_field(reason));
     }
   return text;
 }

@@ -31,36 +31,39 @@ std::string file_name(const std::string& path) { return path.substr(path.rfind('
 
 std::string lead(const Comparison& comparison) {
   const Workload& workload = comparison.workload;
-  std::string text = fmt::format("{} ({}), {} runs of each mode in turn on {}, {}", file_name(workload.kernel),
-                                 workload.append, comparison.runs, comparison.machine, comparison.made_at);
+  std::string text = fmt::format("{} ({}), {} run{} of each mode in turn on {}, {}",
+                                 file_name(workload.kernel), workload.append, comparison.runs,
+                                 comparison.runs == 1 ? "" : "s", comparison.machine, comparison.made_at);
   return html_escaped(text) + ".";
 }
 
 std::string warnings(const Comparison& comparison) {
   std::string html;
   for (const std::string& row : comparison.wrong_checksums())
-    html += fmt::format("<p class=\"warning\"><strong>{}:</strong> the modes don't agree on its checksum.</p>\n",
-                        html_escaped(row));
+    html +=
+        fmt::format("<p class=\"warning\"><strong>{}:</strong> the modes don't agree on its checksum.</p>\n",
+                    html_escaped(row));
   return html;
 }
 }  // namespace
 
 std::string comparison_html(const Comparison& comparison, const std::string& nonce) {
-  return filled(kPageHtml, {{"nonce", nonce},
-                            {"style", kPageStyle},
-                            {"script", kPageScript},
-                            {"version", html_escaped(comparison.version)},
-                            {"lead", lead(comparison)},
-                            {"warnings", warnings(comparison)},
-                            {"modes", modes_table(comparison)},
-                            {"paper", paper_table(comparison)},
-                            {"exits", profile_tables(comparison)},
-                            {"kvm", kvm_verdict(comparison)},
-                            {"repeat", machine_and_commands(comparison)},
-                            {"figures", figures_table(comparison)},
-                            {"footer", html_escaped(fmt::format("Made by {} in {:.0f} s, {}.", comparison.version,
-                                                                comparison.took_s, comparison.made_at))},
-                            {"data", script_json(comparison_json(comparison))}});
+  return filled(kPageHtml,
+                {{"nonce", nonce},
+                 {"style", kPageStyle},
+                 {"script", kPageScript},
+                 {"version", html_escaped(comparison.version)},
+                 {"lead", lead(comparison)},
+                 {"warnings", warnings(comparison)},
+                 {"modes", modes_table(comparison)},
+                 {"paper", paper_table(comparison)},
+                 {"exits", profile_tables(comparison)},
+                 {"kvm", kvm_verdict(comparison)},
+                 {"repeat", machine_and_commands(comparison)},
+                 {"figures", figures_table(comparison)},
+                 {"footer", html_escaped(fmt::format("Made by {} in {:.0f} s, {}.", comparison.version,
+                                                     comparison.took_s, comparison.made_at))},
+                 {"data", script_json(comparison_json(comparison))}});
 }
 
 }  // namespace ringshift

@@ -10,7 +10,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json cell_json(const Cell& cell) {
-  Json json;
+  Json json = Json::object();
   if (cell.measured()) {
     const Summary summary = summarize(cell.ns);
     json = {{"median_ns", summary.median}, {"min_ns", summary.minimum}, {"max_ns", summary.maximum},
@@ -56,8 +56,9 @@ Json mode_json(const ModeResult& result) {
                {"version", result.version},
                {"runs", result.runs},
                {"wall_s", result.wall_s}};
-  json["command"] = mode.family == Family::import ? "--import " + shell_line({mode.id + "=" + mode.import_file})
-                                                  : shell_line(mode.command);
+  json["command"] = mode.family == Family::import
+                        ? "--import " + shell_line({mode.id + "=" + mode.import_file})
+                        : shell_line(mode.command);
   if (result.tsc_khz != 0) json["tsc_khz"] = result.tsc_khz;
   if (result.malformed != 0) json["malformed_lines"] = result.malformed;
   json["cells"] = Json::object();
@@ -68,7 +69,8 @@ Json mode_json(const ModeResult& result) {
 
 Json row_json(const std::string& name) {
   Json json = {{"name", name}, {"group", "guest"}, {"about", ""}};
-  if (const KnownRow* known = find_known_row(name)) json["group"] = known->group, json["about"] = known->about;
+  if (const KnownRow* known = find_known_row(name))
+    json["group"] = known->group, json["about"] = known->about;
   return json;
 }
 
@@ -80,8 +82,9 @@ Json paper_json() {
                     {"native", row.native},
                     {"translation", row.translation},
                     {"vt_x", row.vt_x}});
-  return {{"title", "K. Adams and O. Agesen, A Comparison of Software and Hardware Techniques for x86 Virtualization, "
-                    "ASPLOS 2006"},
+  return {{"title",
+           "K. Adams and O. Agesen, A Comparison of Software and Hardware Techniques for x86 Virtualization, "
+           "ASPLOS 2006"},
           {"unit", "cycles of a 3.8 GHz Pentium 4"},
           {"rows", rows}};
 }

@@ -12,7 +12,8 @@ namespace {
 constexpr std::size_t kRowWidth = 17, kCellWidth = 17, kMinimumWidth = 60;
 
 bool has_figures(const ModeResult& result) {
-  return std::any_of(result.cells.begin(), result.cells.end(), [](const auto& cell) { return cell.second.measured(); });
+  return std::any_of(result.cells.begin(), result.cells.end(),
+                     [](const auto& cell) { return cell.second.measured(); });
 }
 
 // "240 ns +-3%", or what stands for it.
@@ -43,13 +44,15 @@ std::string comparison_text(const Comparison& comparison, unsigned width) {
   std::vector<const ModeResult*> shown;
   for (const ModeResult& result : comparison.modes)
     if (has_figures(result)) shown.push_back(&result);
-  std::string text = fmt::format("{}\n{} runs of each mode, in turn; medians of an operation, and the spread of the runs\n\n",
-                                 comparison.machine, comparison.runs);
+  std::string text = fmt::format(
+      "{}\nRuns of each mode, in turn: {}; medians of an operation, and the spread of the runs\n\n",
+      comparison.machine, comparison.runs);
   const std::size_t each = (std::max<std::size_t>(width, kMinimumWidth) - kRowWidth) / kCellWidth;
   for (std::size_t at = 0; at < shown.size(); at += each)
-    text += table(comparison, {shown.begin() + static_cast<std::ptrdiff_t>(at),
-                               shown.begin() + static_cast<std::ptrdiff_t>(std::min(at + each, shown.size()))}) +
-            '\n';
+    text +=
+        table(comparison, {shown.begin() + static_cast<std::ptrdiff_t>(at),
+                           shown.begin() + static_cast<std::ptrdiff_t>(std::min(at + each, shown.size()))}) +
+        '\n';
   for (const ModeResult& result : comparison.modes)
     if (result.state != ModeState::complete)
       text += fmt::format("{:<{}}{}: {}\n", result.mode.id, kRowWidth, name_of(result.state), result.reason);

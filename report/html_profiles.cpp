@@ -18,8 +18,12 @@ std::string parts_table(const ModeResult& result) {
   const Profile& profile = *result.profile;
   HtmlTable table("Where the time goes: " + result.mode.id);
   table.head({"Part", "Time", "Share"}, true);
+  constexpr unsigned kShades = 6;  // compare.css
+  unsigned shade = 0;
   for (const TimePart& part : time_parts(profile))
-    table.row(html_escaped(part.part))
+    table
+        .row(fmt::format(R"(<span class="shade-{}"><span class="key" aria-hidden="true"></span></span>{})",
+                         shade++ % kShades, html_escaped(part.part)))
         .number(time_text(part.seconds * 1e9))
         .number(fmt::format("{:.0f} %", profile.vcpu_s > 0 ? 100 * part.seconds / profile.vcpu_s : 0));
   return fmt::format("<div class=\"parts scripted\" data-mode=\"{}\" aria-hidden=\"true\" hidden></div>\n",
@@ -49,7 +53,8 @@ std::string rows_table(const ModeResult& result) {
       text += fmt::format("{}{} {}", text.empty() ? "" : ", ", ratio_text(each), reason);
     table.row(html_escaped(row)).cell(text);
   }
-  return "<details><summary>Exits of one operation of each row</summary>\n" + std::move(table).end() + "</details>\n";
+  return "<details><summary>Exits of one operation of each row</summary>\n" + std::move(table).end() +
+         "</details>\n";
 }
 }  // namespace
 
@@ -58,18 +63,22 @@ std::string profile_tables(const Comparison& comparison) {
   for (const ModeResult& result : comparison.modes) {
     if (!result.profile) continue;
     const Profile& profile = *result.profile;
-    html += fmt::format("<h3>{}</h3>\n<p class=\"muted\">{} instructions in {} of the virtual CPU's time, {} halted "
-                        "beside it.</p>\n",
-                        html_escaped(result.mode.id), grouped(profile.instructions), time_text(profile.vcpu_s * 1e9),
-                        time_text(profile.halted_s * 1e9));
+    html += fmt::format(
+        "<h3>{}</h3>\n<p class=\"muted\">{} instructions in {} of the virtual CPU's time, {} halted "
+        "beside it.</p>\n",
+        html_escaped(result.mode.id), grouped(profile.instructions), time_text(profile.vcpu_s * 1e9),
+        time_text(profile.halted_s * 1e9));
     html += parts_table(result);
     if (!profile.exits.empty()) html += exits_table(result);
     if (!profile.rows.empty()) html += rows_table(result);
   }
   if (html.empty()) return "<p>No mode was profiled.</p>\n";
-  return "<p>From runs with <code>-stats</code>, which slow an engine down; so they are apart from the timed ones. The "
-         "cost of an exit is bounded from above: the time of a row nearly all of whose exits are of that kind, with the "
-         "guest's own work, over their number. Translation is estimated from the histogram of its pauses.</p>\n" +
+  return "<p>From runs with <code>-stats</code>, which slow an engine down; so they are apart from the timed "
+         "ones. The "
+         "cost of an exit is bounded from above: the time of a row most of whose exits are of that kind, "
+         "with the "
+         "guest's own work and other exits, over their number. Translation is estimated from the histogram "
+         "of its pauses.</p>\n" +
          html;
 }
 

@@ -35,7 +35,8 @@ class HtmlTable {
   HtmlTable& cell(std::string_view text, std::string_view kind = "") { return raw(html_escaped(text), kind); }
   HtmlTable& number(std::string_view text) { return cell(text, "number"); }
   HtmlTable& raw(std::string_view html, std::string_view kind = "") {
-    text_ += kind.empty() ? fmt::format("<td>{}</td>", html) : fmt::format(R"(<td class="{}">{}</td>)", kind, html);
+    text_ += kind.empty() ? fmt::format("<td>{}</td>", html)
+                          : fmt::format(R"(<td class="{}">{}</td>)", kind, html);
     return *this;
   }
   std::string end() && { return std::move(text_) + (in_row_ ? "</tr>" : "") + "</tbody></table></div>\n"; }

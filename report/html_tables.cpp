@@ -20,14 +20,16 @@ std::string figure_html(const Cell& cell) {
                        html_escaped(cell.failed.empty() ? "skipped" : "failed: " + cell.failed));
   const Summary summary = summarize(cell.ns);
   std::string text = html_escaped(time_text(summary.median));
-  if (cell.ns.size() > 1) text += fmt::format(R"( <span class="spread">{:.0f} %</span>)", summary.spread() * 100);
+  if (cell.ns.size() > 1)
+    text += fmt::format(R"( <span class="spread">{:.0f} %</span>)", summary.spread() * 100);
   return text;
 }
 
 std::vector<const ModeResult*> measured_modes(const Comparison& comparison) {
   std::vector<const ModeResult*> modes;
   for (const ModeResult& result : comparison.modes)
-    if (std::any_of(result.cells.begin(), result.cells.end(), [](const auto& cell) { return cell.second.measured(); }))
+    if (std::any_of(result.cells.begin(), result.cells.end(),
+                    [](const auto& cell) { return cell.second.measured(); }))
       modes.push_back(&result);
   return modes;
 }
@@ -35,7 +37,9 @@ std::vector<const ModeResult*> measured_modes(const Comparison& comparison) {
 std::string state_text(const ModeResult& result) {
   std::string text;
   if (result.state == ModeState::complete)
-    text = result.mode.family == Family::import ? "read" : fmt::format("{} runs", result.runs);
+    text = result.mode.family == Family::import
+               ? "read"
+               : fmt::format("{} run{}", result.runs, result.runs == 1 ? "" : "s");
   else
     text = fmt::format("{}: {}", name_of(result.state), result.reason);
   if (result.malformed != 0) text += fmt::format(" ({} malformed lines left out)", result.malformed);
@@ -80,18 +84,22 @@ std::string paper_table(const Comparison& comparison) {
   HtmlTable table("Beside the paper, in cycles", true);
   table.head(names, true);
   for (const PaperRow& paper : paper_rows()) {
-    if (std::find(comparison.rows.begin(), comparison.rows.end(), paper.row) == comparison.rows.end()) continue;
+    if (std::find(comparison.rows.begin(), comparison.rows.end(), paper.row) == comparison.rows.end())
+      continue;
     table.row(html_escaped(paper.theirs));
-    for (const double cycles : {paper.native, paper.translation, paper.vt_x}) table.number(fmt::format("{:.0f}", cycles));
+    for (const double cycles : {paper.native, paper.translation, paper.vt_x})
+      table.number(fmt::format("{:.0f}", cycles));
     for (const ModeResult* mode : modes) {
       const Cell* cell = mode->cell(std::string(paper.row));
       const bool any = cell != nullptr && cell->measured();
       table.number(any ? fmt::format("{:.0f}", summarize(cell->ns).median * khz * 1e-6) : "");
     }
   }
-  return fmt::format("<p class=\"muted\">Cycles; those of today at {:.0f} MHz, the rate of this host's TSC. forkwait is "
-                     "a process of 40,000.</p>\n",
-                     khz / 1000) +
+  return fmt::format(
+             "<p class=\"muted\">Cycles; those of today at {:.0f} MHz, the rate of this host's TSC. forkwait "
+             "is "
+             "a process of 40,000.</p>\n",
+             khz / 1000) +
          std::move(table).end();
 }
 
@@ -103,7 +111,8 @@ std::string machine_and_commands(const Comparison& comparison) {
   for (const ModeResult& result : comparison.modes) {
     if (!result.mode.missing.empty() || result.mode.family == Family::import) continue;
     html += fmt::format("<h3>{}</h3>\n", html_escaped(result.mode.id));
-    if (!result.version.empty()) html += fmt::format("<p class=\"muted\">{}</p>\n", html_escaped(result.version));
+    if (!result.version.empty())
+      html += fmt::format("<p class=\"muted\">{}</p>\n", html_escaped(result.version));
     html += fmt::format("<pre tabindex=\"0\">{}</pre>\n", html_escaped(shell_line(result.mode.command)));
   }
   return html;
@@ -130,10 +139,11 @@ std::string kvm_verdict(const Comparison& comparison) {
                         time_text(kvm["exit_us"].value("port", 0.0) * 1000),
                         time_text(kvm["exit_us"].value("mmio", 0.0) * 1000));
   if (!comparison.rig.empty())
-    html += fmt::format("<h3>Correctness of the KVM engine, from the rig</h3>\n<p class=\"muted\">Where the CPU has "
-                        "AMD-V and nested paging, if only an emulated one: no times, but right or wrong.</p>\n<pre "
-                        "tabindex=\"0\">{}</pre>\n",
-                        html_escaped(comparison.rig));
+    html += fmt::format(
+        "<h3>Correctness of the KVM engine, from the rig</h3>\n<p class=\"muted\">Where the CPU has "
+        "AMD-V and nested paging, if only an emulated one: no times, but right or wrong.</p>\n<pre "
+        "tabindex=\"0\">{}</pre>\n",
+        html_escaped(comparison.rig));
   return html;
 }
 

@@ -32,8 +32,8 @@ bool is_plain_line(const std::string& text) {
   });
 }
 
-// Debian's Bochs has the debugger in it: "c" lets the machine run. An instruction takes a tick, and a second has so
-// many ticks; what a tick took of the host's time is found out afterwards.
+// Debian's Bochs has the debugger in it: "c" lets the machine run. An instruction takes a tick, and a second
+// has so many ticks; what a tick took of the host's time is found out afterwards.
 constexpr const char* kBochsOptions = R"(display_library: term
 romimage: file=/usr/share/bochs/BIOS-bochs-latest
 vgaromimage: file=/usr/share/vgabios/vgabios.bin
@@ -52,7 +52,8 @@ debug: action=ignore
 Result<TemporaryFolder> TemporaryFolder::create() {
   std::error_code error;
   std::string path = (fs::temp_directory_path(error) / "ringshift-compare-XXXXXX").string();
-  if (::mkdtemp(path.data()) == nullptr) return fail(ErrorKind::internal, "cannot make a folder like {}", path);
+  if (::mkdtemp(path.data()) == nullptr)
+    return fail(ErrorKind::internal, "cannot make a folder like {}", path);
   return TemporaryFolder(path);
 }
 
@@ -63,7 +64,8 @@ TemporaryFolder::~TemporaryFolder() {
 
 Result<void> make_iso(const std::string& folder, const Workload& workload) {
   if (!is_plain_line(workload.append))
-    return fail(ErrorKind::usage, "the guest's options hold characters that a boot menu would take for its own");
+    return fail(ErrorKind::usage,
+                "the guest's options hold characters that a boot menu would take for its own");
   std::error_code error;
   const fs::path tree = fs::path(folder) / "tree";
   fs::create_directories(tree / "boot/grub", error);
@@ -77,15 +79,17 @@ Result<void> make_iso(const std::string& folder, const Workload& workload) {
   const ChildOutcome made = run_child({.command = {"grub-mkrescue", "-o", iso, tree.string()}});
   if (made.kind != ChildOutcome::Kind::exited || made.status != 0 || !fs::exists(iso, error))
     return fail(ErrorKind::internal,
-                "no ISO could be made of the guest: grub-mkrescue: {} (Debian: grub-common grub-pc-bin xorriso mtools)",
+                "no ISO could be made of the guest: grub-mkrescue: {} (Debian: grub-common grub-pc-bin "
+                "xorriso mtools)",
                 made.describe());
   return {};
 }
 
 Result<std::vector<std::string>> write_bochs_files(const std::string& folder, const Workload& workload) {
-  const std::string options =
-      fmt::format("{}memory: guest={}, host={}\nata0-master: type=cdrom, path={}/guest.iso, status=inserted\nlog: {}/bochs.log\n",
-                  kBochsOptions, workload.memory_mib, workload.memory_mib, folder, folder);
+  const std::string options = fmt::format(
+      "{}memory: guest={}, host={}\nata0-master: type=cdrom, path={}/guest.iso, status=inserted\nlog: "
+      "{}/bochs.log\n",
+      kBochsOptions, workload.memory_mib, workload.memory_mib, folder, folder);
   RS_TRY(write_file(folder + "/bochsrc", options));
   RS_TRY(write_file(folder + "/go", "c\n"));
   return std::vector<std::string>{"-q", "-f", folder + "/bochsrc", "-rc", folder + "/go"};

@@ -64,7 +64,8 @@ std::span<const KnownRow> known_rows() { return kRows; }
 std::span<const PaperRow> paper_rows() { return kPaper; }
 
 const KnownRow* find_known_row(std::string_view name) {
-  const auto* found = std::find_if(kRows.begin(), kRows.end(), [&](const KnownRow& row) { return row.name == name; });
+  const auto* found =
+      std::find_if(kRows.begin(), kRows.end(), [&](const KnownRow& row) { return row.name == name; });
   return found == kRows.end() ? nullptr : found;
 }
 

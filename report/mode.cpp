@@ -35,7 +35,8 @@ Mode own(const Programs& programs, const Workload& workload, const std::string& 
   return mode;
 }
 
-Mode own_pv(const Programs& programs, const Workload& workload, const std::string& engine, const char* about) {
+Mode own_pv(const Programs& programs, const Workload& workload, const std::string& engine,
+            const char* about) {
   Mode mode = own(programs, workload, engine + "+xen-pv", engine, about);
   mode.family = Family::paravirtual;
   mode.judged_by_status = false;  // it has a hypercall to power off
@@ -50,8 +51,8 @@ Mode own_pv(const Programs& programs, const Workload& workload, const std::strin
 Mode qemu(const Programs& programs, const Workload& workload, const char* accelerator, const char* about) {
   Mode mode{.id = fmt::format("qemu-{}", accelerator), .about = about, .family = Family::peer};
   const std::string program = programs.qemu.empty() ? "qemu-system-i386" : programs.qemu;
-  mode.command = Words{program,    "-accel", accelerator, "-cpu", "n270",    "-nodefaults", "-display",  "none",
-                       "-vga",     "none",   "-nic",      "none", "-serial", "stdio",       "-no-reboot"} +
+  mode.command = Words{program, "-accel", accelerator, "-cpu", "n270",    "-nodefaults", "-display",  "none",
+                       "-vga",  "none",   "-nic",      "none", "-serial", "stdio",       "-no-reboot"} +
                  guest_words(workload, workload.kernel);
   if (workload.ends_with_status) mode.command = mode.command + kDebugExit;
   mode.judged_by_status = workload.ends_with_status;
@@ -71,7 +72,8 @@ Mode bochs(const Programs& programs, const Workload& workload) {
 }
 
 Mode native(const Workload& workload) {
-  Mode mode{.id = "native", .about = "The rows that need no kernel, as a program of this host",
+  Mode mode{.id = "native",
+            .about = "The rows that need no kernel, as a program of this host",
             .family = Family::native};
   mode.command = {workload.native, workload.append};
   mode.judged_by_status = false;

@@ -17,7 +17,7 @@ struct Workload {
     std::string name, text;
   };
   std::vector<Mark> marks;
-  std::string end_text;         // the line that begins with it ends the run; empty: only the guest's own end does
+  std::string end_text;  // the line that begins with it ends the run; empty: only the guest's own end does
   bool ends_with_status = true;  // by isa-debug-exit, with 1 for success
 };
 
@@ -30,10 +30,10 @@ struct Mode {
   std::string about;  // a few words for a reader
   Family family = Family::software;
   std::vector<std::string> command;
-  std::string missing;         // why it can't even be started; empty: it can
-  std::string engine;          // as `ringshift doctor` names it; empty: none of its
-  bool has_stats = false;      // takes -stats json:FILE
-  bool takes_iso = false;      // boots the guest from an ISO that is made for it (Bochs)
+  std::string missing;           // why it can't even be started; empty: it can
+  std::string engine;            // as `ringshift doctor` names it; empty: none of its
+  bool has_stats = false;        // takes -stats json:FILE
+  bool takes_iso = false;        // boots the guest from an ISO that is made for it (Bochs)
   bool judged_by_status = true;  // status 1 is success (isa-debug-exit); else 0
   std::string import_file;
 };

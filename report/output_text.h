@@ -1,6 +1,7 @@
 // Texts that are safe where they are written: numbers for people, and escapes for HTML, script and CSV.
 //
-// Names and reasons come from guests and imported logs. Whatever they hold, they must end where they were put.
+// Names and reasons come from guests and imported logs. Whatever they hold, they must end where they were
+// put.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -44,7 +44,8 @@ TEST(OutputText, CsvFields) {
 }
 
 TEST(OutputText, ShellLines) {
-  EXPECT_EQ(shell_line({"run", "-append", "ms=20 x", "it's", "$(rm)"}), "run -append 'ms=20 x' 'it'\\''s' '$(rm)'");
+  EXPECT_EQ(shell_line({"run", "-append", "ms=20 x", "it's", "$(rm)"}),
+            "run -append 'ms=20 x' 'it'\\''s' '$(rm)'");
   EXPECT_EQ(shell_line({""}), "''");
 }
 

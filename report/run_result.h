@@ -20,8 +20,8 @@ struct RunRecord {
   double time_scale = 1;
 };
 
-// Adds the run's figures. A run that did not end as it should makes the mode partial, or unavailable if nothing was
-// ever measured, with the reason.
+// Adds the run's figures. A run that did not end as it should makes the mode partial, or unavailable if
+// nothing was ever measured, with the reason.
 void add_run(ModeResult& result, const RunRecord& run, const Workload& workload);
 
 // A log that was made elsewhere.

@@ -38,8 +38,9 @@ void Runner::ask_doctor() {
 
 // What can't run for a reason that is known beforehand. Whatever else can't says so when it is run.
 void Runner::exclude_unavailable() {
-  const auto engines = comparison_.doctor.is_object() ? comparison_.doctor.value("engines", nlohmann::ordered_json())
-                                                      : nlohmann::ordered_json();
+  const auto engines = comparison_.doctor.is_object()
+                           ? comparison_.doctor.value("engines", nlohmann::ordered_json())
+                           : nlohmann::ordered_json();
   for (ModeResult& result : comparison_.modes) {
     if (!result.mode.missing.empty()) exclude(result, result.mode.missing);
     if (result.mode.engine.empty()) continue;
@@ -63,7 +64,8 @@ void Runner::prepare_bochs(ModeResult& result) {
   result.mode.command = {"env", "TERM=xterm", result.mode.command.front()};
   result.mode.command.insert(result.mode.command.end(), words->begin(), words->end());
   result.note =
-      "Bochs counts an instruction as a cycle and has no clock of the host's: its times are estimated, by what an "
+      "Bochs counts an instruction as a cycle and has no clock of the host's: its times are estimated, by "
+      "what an "
       "instruction took in the whole run, firmware included";
 }
 

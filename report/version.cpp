@@ -25,7 +25,8 @@ std::string version_of(const Mode& mode, const std::string& own) {
   if (!mode.engine.empty()) return own;
   if (mode.family == Family::native || mode.family == Family::import) return {};
   const bool bochs = mode.takes_iso;
-  const ChildOutcome said = run_child({.command = {mode.command.front(), bochs ? "--help" : "--version"}, .timeout_s = 10});
+  const ChildOutcome said =
+      run_child({.command = {mode.command.front(), bochs ? "--help" : "--version"}, .timeout_s = 10});
   // Bochs tells it in a line like "                        Bochs x86 Emulator 2.7", on either stream.
   const std::string text = said.serial + said.errors;
   const auto begin = text.find(bochs ? "Bochs x86 Emulator" : "QEMU emulator");
@@ -46,10 +47,10 @@ std::string find_guest(const std::string& name) {
 std::string describe_machine(const std::string& cpu) {
   utsname name{};
   ::uname(&name);
-  const double gib = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE)) /
-                     (1024.0 * 1024 * 1024);
-  return fmt::format("{} {}, {} x {}, {:.0f} GiB", name.sysname, name.release, ::sysconf(_SC_NPROCESSORS_ONLN),
-                     cpu.empty() ? name.machine : cpu, gib);
+  const double gib = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) *
+                     static_cast<double>(::sysconf(_SC_PAGESIZE)) / (1024.0 * 1024 * 1024);
+  return fmt::format("{} {}, {} x {}, {:.0f} GiB", name.sysname, name.release,
+                     ::sysconf(_SC_NPROCESSORS_ONLN), cpu.empty() ? name.machine : cpu, gib);
 }
 
 }  // namespace ringshift

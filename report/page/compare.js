@@ -27,6 +27,8 @@
   };
   const measured = data.modes.filter((mode) => data.rows.some((row) => figure(mode, row.name)));
 
+  const narrow = matchMedia("(max-width: 40rem)");
+
   // A scale of whole powers of ten that holds all the values, 1 among them.
   const scaleOf = (values) => {
     const logs = values.map(Math.log10).concat(0);
@@ -42,7 +44,7 @@
   };
   const ticks = (scale, label) => {
     const track = make("td", { class: "track" });
-    const step = Math.ceil((scale.high - scale.low) / 6);
+    const step = Math.ceil((scale.high - scale.low) / (narrow.matches ? 3 : 6));
     for (let exponent = scale.low; exponent <= scale.high; ++exponent) {
       if (exponent % step !== 0) continue;
       const tick = make("span", {}, label(exponent));
@@ -208,4 +210,8 @@
   byId("unit").addEventListener("change", drawPaper);
   drawPaper();
   drawParts();
+  narrow.addEventListener("change", () => {
+    if (measured.length !== 0) draw();
+    drawPaper();
+  });
 })();
