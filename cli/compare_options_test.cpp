@@ -24,8 +24,9 @@ std::string refusal(const std::vector<std::string>& args) {
 
 TEST(CompareOptions, AGuestOfOnesOwn) {
   const CompareOptions options =
-      parsed({"-kernel", "linux", "--initrd=i", "-m", "256", "--append", "console=ttyS0 -x", "--mark", "init=Run /init",
-              "--mark", "version=Linux version", "--until", "Run /init", "--runs", "5", "--modes", "bt,qemu-tcg"});
+      parsed({"-kernel", "linux", "--initrd=i", "-m", "256", "--append", "console=ttyS0 -x", "--mark",
+              "init=Run /init", "--mark", "version=Linux version", "--until", "Run /init", "--runs", "5",
+              "--modes", "bt,qemu-tcg"});
   EXPECT_EQ(options.workload.kernel, "linux");
   EXPECT_EQ(options.workload.initrd, "i");
   EXPECT_EQ(options.workload.memory_mib, 256u);
@@ -39,8 +40,9 @@ TEST(CompareOptions, AGuestOfOnesOwn) {
 }
 
 TEST(CompareOptions, ImportsAndFiles) {
-  const CompareOptions options = parsed({"--kernel", "k", "--import", "thinkpad=a=b.log", "-import", "vm=c.log", "--html",
-                                         "h", "--json", "j", "--csv", "c", "--no-profiles"});
+  const CompareOptions options =
+      parsed({"--kernel", "k", "--import", "thinkpad=a=b.log", "-import", "vm=c.log", "--html", "h", "--json",
+              "j", "--csv", "c", "--no-profiles"});
   ASSERT_EQ(options.imports.size(), 2u);
   EXPECT_EQ(options.imports[0].file, "a=b.log");
   EXPECT_EQ(options.imports[1].name, "vm");

@@ -8,6 +8,7 @@
 #include "cli/compare_command.h"
 #include "cli/doctor/diagnosis.h"
 #include "cli/exit_status.h"
+#include "cli/explain_command.h"
 #include "cli/lockstep_command.h"
 #include "cli/options.h"
 #include "cli/run_command.h"
@@ -33,5 +34,6 @@ int main(int argc, char** argv) {
   }
   if (const auto* lockstep = std::get_if<LockstepCommand>(&*command)) return lockstep_command(*lockstep);
   if (const auto* compare = std::get_if<CompareOptions>(&*command)) return compare_command(*compare);
+  if (const auto* explain = std::get_if<ExplainCommand>(&*command)) return explain_command(*explain);
   return run_command(std::get<RunOptions>(*command));
 }

@@ -10,14 +10,15 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 TEST(Profile, FindsExitsWhereverTheyAreTold) {
-  const Json stats = Json::parse(R"({"exits": {"port access": 5, "event": 0}, "kvm": {"entries": 9, "exits: mmio": 7},
+  const Json stats =
+      Json::parse(R"({"exits": {"port access": 5, "event": 0}, "kvm": {"entries": 9, "exits: mmio": 7},
                                      "time": {"wall_s": 1.5}, "odd": 3})");
   EXPECT_EQ(exits_in(stats), (ExitCounts{{"port access", 5}, {"mmio", 7}}));
 }
 
 TEST(Profile, PartsStandForTheWhole) {
-  const Json stats = Json::parse(
-      R"({"exits": {"lookup miss": 10, "lookup miss: filled": 6, "lookup miss: fault": 1}})");
+  const Json stats =
+      Json::parse(R"({"exits": {"lookup miss": 10, "lookup miss: filled": 6, "lookup miss: fault": 1}})");
   EXPECT_EQ(exits_in(stats),
             (ExitCounts{{"lookup miss: filled", 6}, {"lookup miss: fault", 1}, {"lookup miss: other", 3}}));
 }
@@ -40,7 +41,8 @@ TEST(Profile, CostsFromTheRowThatIsAboutThem) {
   profile.exits = {{.reason = "port", .count = 20000}, {.reason = "fault", .count = 50}};
   const RowProfile none{.row = "none", .exits = {{"port", 500}}, .vcpu_s = 0.010};
   const RowProfile in{.row = "in", .exits = {{"port", 10500}, {"fault", 10}}, .vcpu_s = 0.011, .ns = 50};
-  const RowProfile mixed{.row = "mixed", .exits = {{"port", 5500}, {"fault", 4000}}, .vcpu_s = 0.020, .ns = 1000};
+  const RowProfile mixed{
+      .row = "mixed", .exits = {{"port", 5500}, {"fault", 4000}}, .vcpu_s = 0.020, .ns = 1000};
   cost_exits(profile, none, {mixed, in});
   const ExitCost port = cost_of(profile, "port");
   ASSERT_TRUE(port.most_ns);
@@ -56,7 +58,8 @@ TEST(Profile, PartsOfTheTimeAddUp) {
   Profile profile;
   profile.vcpu_s = 1;
   profile.translation_s = 0.25;
-  profile.exits = {{.reason = "a", .count = 1'000'000, .most_ns = 500}, {.reason = "b", .count = 7, .most_ns = {}}};
+  profile.exits = {{.reason = "a", .count = 1'000'000, .most_ns = 500},
+                   {.reason = "b", .count = 7, .most_ns = {}}};
   const auto parts = time_parts(profile);
   ASSERT_EQ(parts.size(), 3u);
   EXPECT_NEAR(parts[1].seconds, 0.5, 1e-9);

@@ -88,7 +88,8 @@ Comparison hostile_comparison() {
   Comparison comparison;
   comparison.workload = kEra;
   comparison.workload.append = "</script><script>alert(1)</script>";
-  comparison.modes = {import_log("a", "</pre><b>", "era x failed </td><script>alert(2)</script>\nera y ns 1 2 3\n")};
+  comparison.modes = {
+      import_log("a", "</pre><b>", "era x failed </td><script>alert(2)</script>\nera y ns 1 2 3\n")};
   comparison.rows = {"x", "y"};
   return comparison;
 }
