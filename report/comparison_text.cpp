@@ -23,7 +23,7 @@ std::string cell_text(const ModeResult& result, const std::string& row) {
   if (!cell->measured()) return cell->failed.empty() ? "skipped" : "failed";
   const Summary summary = summarize(cell->ns);
   std::string text = time_text(summary.median);
-  if (cell->ns.size() > 1) text += fmt::format(" {:>4}", fmt::format("{:.0f}%", summary.spread() * 100));
+  if (cell->ns.size() > 1) text += fmt::format(" {:>5}", percent_text(summary.spread()));
   return text;
 }
 

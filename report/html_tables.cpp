@@ -21,7 +21,7 @@ std::string figure_html(const Cell& cell) {
   const Summary summary = summarize(cell.ns);
   std::string text = html_escaped(time_text(summary.median));
   if (cell.ns.size() > 1)
-    text += fmt::format(R"( <span class="spread">{:.0f} %</span>)", summary.spread() * 100);
+    text += fmt::format(R"( <span class="spread">{}</span>)", html_escaped(percent_text(summary.spread())));
   return text;
 }
 

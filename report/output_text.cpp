@@ -26,6 +26,11 @@ std::string ratio_text(double ratio) {
   return three_digits(ratio);
 }
 
+std::string percent_text(double part) {
+  constexpr double kMost = 9.995;
+  return part < kMost ? fmt::format("{:.0f}%", part * 100) : ">999%";
+}
+
 std::string html_escaped(std::string_view text) {
   std::string out;
   for (const char c : text) switch (c) {

@@ -16,6 +16,9 @@ std::string time_text(double ns);
 // "0.04", "1.31", "12.4", "530": a ratio with three digits.
 std::string ratio_text(double ratio);
 
+// "3%"; what is beyond measure is ">999%".
+std::string percent_text(double part);
+
 std::string html_escaped(std::string_view text);
 // JSON that can stand in a <script>: no "<", ">" or "&" in it, and nothing that isn't UTF-8.
 std::string script_json(const nlohmann::ordered_json& json);

@@ -21,6 +21,8 @@ TEST(OutputText, Ratios) {
   EXPECT_EQ(ratio_text(1), "1.00");
   EXPECT_EQ(ratio_text(12.44), "12.4");
   EXPECT_EQ(ratio_text(0.0021), "0.002");
+  EXPECT_EQ(percent_text(0.034), "3%");
+  EXPECT_EQ(percent_text(8432.9), ">999%");
 }
 
 TEST(OutputText, HtmlKeepsTextText) {

@@ -33,7 +33,8 @@
   const scaleOf = (values) => {
     const logs = values.map(Math.log10).concat(0);
     const low = Math.floor(Math.min(...logs) - 0.05), high = Math.max(Math.ceil(Math.max(...logs) + 0.05), low + 1);
-    return { low, high, at: (value) => (100 * (Math.log10(value) - low)) / (high - low) };
+    const at = (value) => Math.min(100, Math.max(0, (100 * (Math.log10(value) - low)) / (high - low)));
+    return { low, high, at };
   };
   const grid = (scale, track) => {
     for (let exponent = scale.low; exponent <= scale.high; ++exponent) {
@@ -79,8 +80,8 @@
   const baseOf = (row) => {
     const base = measured.find((mode) => mode.id === state.baseline);
     const cell = base ? figure(base, row.name) : null;
-    if (cell) return { ns: positive(cell.median_ns), name: state.baseline };
-    const others = chosen().filter((mode) => figure(mode, row.name));
+    if (cell && cell.median_ns > 0) return { ns: positive(cell.median_ns), name: state.baseline };
+    const others = chosen().filter((mode) => figure(mode, row.name) && figure(mode, row.name).median_ns > 0);
     if (others.length === 0) return null;
     const fastest = others.reduce((a, b) => (figure(a, row.name).median_ns <= figure(b, row.name).median_ns ? a : b));
     return { ns: positive(figure(fastest, row.name).median_ns), name: fastest.id };
@@ -119,7 +120,8 @@
     const ratios = [];
     for (const row of rows) {
       const base = baseOf(row);
-      if (base) for (const mode of chosen()) if (figure(mode, row.name)) ratios.push(positive(figure(mode, row.name).min_ns) / base.ns, positive(figure(mode, row.name).max_ns) / base.ns);
+      const figures = base ? chosen().map((mode) => figure(mode, row.name)) : [];
+      for (const cell of figures) if (cell && cell.median_ns > 0) ratios.push(cell.median_ns / base.ns);
     }
     const scale = scaleOf(ratios);
     const charts = make("div", { class: "cards" });
