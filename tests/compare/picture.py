@@ -9,7 +9,7 @@ sys.dont_write_bytecode = True
 from devtools import Browser, find_browser  # noqa: E402
 
 page, out, *rest = sys.argv[1:]
-group, height = rest + ["kernel boundary", "1560"][len(rest):]
+group, height = rest + ["kernel boundary", "1650"][len(rest):]
 with Browser(find_browser()) as browser:
     browser.size(1280, int(height))
     browser.media()
