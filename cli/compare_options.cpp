@@ -55,7 +55,9 @@ void declare(CLI::App& app, Raw& raw) {
   app.add_option("--json", options.json_file, "Write everything there")->type_name("FILE");
   app.add_option("--csv", options.csv_file, "Write the figures there")->type_name("FILE");
   app.add_flag("--no-profiles", raw.no_profiles, "No runs with -stats: no exits, no costs");
-  app.add_option("--rig", options.rig_file, "What the KVM rig printed, to be shown with the verdict on KVM")
+  app.add_option("--rig", options.rig_file,
+                 "What the KVM rig printed, to be shown with the verdict on KVM (default: its report beside "
+                 "the program)")
       ->type_name("FILE");
   app.add_option("--kernel", workload.kernel, "Another guest")->type_name("FILE");
   app.add_option("--pv-kernel", workload.pv_kernel, "Its build for the Xen interface")->type_name("FILE");
@@ -98,11 +100,11 @@ Result<void> read_workload(const Raw& raw, const CLI::App& app, Workload& worklo
   }
   if (!workload.marks.empty() || !workload.end_text.empty() || !workload.initrd.empty())
     return fail(ErrorKind::usage, "--mark, --until and --initrd are for a guest of your own: --kernel FILE");
-  workload.kernel = find_guest("era-bench.elf");
+  workload.kernel = find_beside("era-bench.elf");
   if (workload.kernel.empty())
     return fail(ErrorKind::usage, "era-bench.elf is not beside this program; name it with --kernel FILE");
-  if (workload.pv_kernel.empty()) workload.pv_kernel = find_guest("era-bench-xen.elf");
-  workload.native = find_guest("era-native.elf");
+  if (workload.pv_kernel.empty()) workload.pv_kernel = find_beside("era-bench-xen.elf");
+  workload.native = find_beside("era-native.elf");
   workload.end_text = "era done";
   if (app.count("--append") == 0) workload.append = "ms=20 forks=1000";
   return {};
@@ -138,6 +140,7 @@ Result<std::variant<CompareOptions, std::string>> parse_compare(const std::vecto
   CompareOptions options = raw.options;
   options.words = args;
   options.profiles = !raw.no_profiles;
+  if (options.rig_file.empty()) options.rig_file = find_beside("tests/kvm-rig/report-l1.txt");
   options.modes = split_at_commas(raw.modes);
   for (const std::string& text : raw.imports) {
     auto [name, file] = RS_TRY(split_pair(text, "--import"));

@@ -102,6 +102,15 @@ TEST(Renderings, HostileTextsStayTexts) {
   EXPECT_EQ(page.find("{{"), std::string::npos);
 }
 
+TEST(Renderings, TheRigIsCounted) {
+  Comparison comparison;
+  comparison.doctor = {{"kvm", {{"verdict", "software"}, {"why", "no VT-x"}}}};
+  EXPECT_NE(comparison_html(comparison, "n").find("has not run"), std::string::npos);
+  comparison.rig = "PASS a: 1\n  PASS <b>\nFAIL c: 2\nPASS d";
+  EXPECT_NE(comparison_html(comparison, "n").find("2 guests and boots passed and 1 failed"),
+            std::string::npos);
+}
+
 TEST(Renderings, ModesThatDisagreeAreTold) {
   Comparison comparison;
   comparison.rows = {"x"};

@@ -34,7 +34,7 @@ std::string version_of(const Mode& mode, const std::string& own) {
   return printable(text.substr(begin, text.find('\n', begin) - begin), 100);
 }
 
-std::string find_guest(const std::string& name) {
+std::string find_beside(const std::string& name) {
   const fs::path folder = fs::path(own_program()).parent_path();
   for (const char* beside : {"guests", ".", "../guests", "../share/ringshift"}) {
     std::error_code error;

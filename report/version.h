@@ -11,8 +11,9 @@ namespace ringshift {
 std::string own_program();
 // What the mode's program says of itself; own: Ringshift's version.
 std::string version_of(const Mode& mode, const std::string& own);
-// A file beside this program, where a build tree or an installation has guests; empty: there is none.
-std::string find_guest(const std::string& name);
+// A file beside this program, where a build tree or an installation has guests and the like; empty: there is
+// none.
+std::string find_beside(const std::string& name);
 // This machine in a line: its kernel, processor, processors and memory.
 std::string describe_machine(const std::string& cpu);
 
