@@ -18,6 +18,7 @@ constexpr const char* kUsage =
     "\n"
     "Usage: ringshift run -kernel FILE [-initrd FILE] [-append TEXT] [OPTION...]\n"
     "       ringshift lockstep [-engine bt,interp] [-every N] -kernel FILE [OPTION...]\n"
+    "       ringshift compare [--runs N] [--html FILE] [OPTION...]\n"
     "       ringshift explain -kernel FILE [--function NAME] [--top N] [--html FILE] [OPTION...]\n"
     "       ringshift doctor [--json]\n"
     "       ringshift --help | --version\n"
@@ -314,6 +315,9 @@ Result<Command> parse_command_line(const std::vector<std::string>& args) {
   if (first == "--version" || first == "-version" || first == "-V") return Command(kVersion);
   if (first == "run") return parse_run({args.begin() + 1, args.end()});
   if (first == "lockstep") return parse_lockstep({args.begin() + 1, args.end()});
+  if (first == "compare")
+    return std::visit([](auto&& parsed) { return Command(std::move(parsed)); },
+                      RS_TRY(parse_compare({args.begin() + 1, args.end()})));
   if (first == "explain") return parse_explain({args.begin() + 1, args.end()});
   if (first == "doctor") return parse_doctor({args.begin() + 1, args.end()});
   return fail(ErrorKind::usage, "unknown command '{}'; `ringshift --help` shows how to start", first);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "cli/compare_options.h"
 #include "machine/machine_config.h"
 
 namespace ringshift {
@@ -60,9 +61,10 @@ struct DoctorOptions {
   bool json = false;
 };
 
-// What to do: run a machine, or two in lockstep, explain what one's code became, look at the host, or print a
-// text (help, version) and end well.
-using Command = std::variant<RunOptions, LockstepCommand, ExplainCommand, DoctorOptions, std::string>;
+// What to do: run a machine, or two in lockstep, compare modes, explain what one's code became, look at the
+// host, or print a text (help, version) and end well.
+using Command =
+    std::variant<RunOptions, LockstepCommand, CompareOptions, ExplainCommand, DoctorOptions, std::string>;
 
 // args: without the program's name.
 Result<Command> parse_command_line(const std::vector<std::string>& args);
