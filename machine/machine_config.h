@@ -11,7 +11,7 @@
 
 namespace ringshift {
 
-enum class EngineKind { bt, interp, kvm };
+enum class EngineKind { bt, interp, kvm, trap };
 enum class BtMemory { soft, window, automatic };
 
 // -engine-switch: engines in turn, each for its time of the guest's clock.
