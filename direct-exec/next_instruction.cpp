@@ -124,15 +124,16 @@ bool uses_fpu(const Instruction& insn) {
 bool load_alias(Cpu& cpu, const Instruction& insn, const SelectorAliases& aliases) {
   const Operand& target = insn.operands[0];
   const auto which = static_cast<Seg>(target.reg);
-  if (target.kind != OperandKind::segment || which == Seg::cs || which == Seg::ss) return false;
+  if (target.kind != OperandKind::segment || which == Seg::cs) return false;
   u32 stack_bytes = 0;
   const auto selector = loaded_selector(cpu, insn, &stack_bytes);
   if (!selector || in_descriptor_table(cpu, *selector)) return false;
   const auto known = aliases.find(*selector);
-  if (!known || known->dpl() < cpu.state.cpl) return false;
+  if (!known || (which == Seg::ss ? known->dpl() != cpu.state.cpl : known->dpl() < cpu.state.cpl)) return false;
   cpu.state.segment(which) = *known;
   cpu.state.set_reg32(kEsp, cpu.state.reg32(kEsp) + stack_bytes);
   cpu.state.rip = cpu.state.eip() + insn.length;
+  cpu.state.interrupt_shadow = which == Seg::ss ? kShadowMovSs : 0;
   return true;
 }
 

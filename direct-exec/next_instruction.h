@@ -15,7 +15,7 @@ std::optional<Instruction> next_instruction(Cpu& cpu, const Decoder& decoder);
 // Whether it may read or write x87, MMX or SSE state.
 bool uses_fpu(const Instruction& insn);
 
-// MOV or POP of an alias to a data segment register, which the interpreter takes at its guest's meaning: the
+// MOV or POP of an alias to a segment register, which the interpreter takes at its guest's meaning: the
 // alias was read from a segment register when the guest ran directly. Executes it; false if it is none.
 bool load_alias(Cpu& cpu, const Instruction& insn, const SelectorAliases& aliases);
 

@@ -23,9 +23,12 @@ constexpr int kTrapBranch = TRAP_BRKPT, kTrapTrace = TRAP_TRACE;
 
 }  // namespace
 
-TrapLoop::TrapLoop(Cpu& cpu) : cpu_(cpu), interpreter_(cpu), decoder_(cpu.cpuid), direct_(cpu) {}
+TrapLoop::TrapLoop(Cpu& cpu) : cpu_(cpu), interpreter_(cpu), decoder_(cpu.cpuid), direct_(cpu) {
+  if (cpu.trace.on(TracePoint::sensitive)) sensitive_ = std::make_unique<SensitiveTable>();
+}
 
 TrapLoop::~TrapLoop() {
+  if (sensitive_ != nullptr) cpu_.trace.put(sensitive_->text());
   if (cpu_.observer == this) cpu_.observer = next_observer_;
 }
 
@@ -107,7 +110,7 @@ ExitReason TrapLoop::loop(CpuIo& io) {
     if (attend(io)) return ExitReason::requested;
     if (state.shutdown != 0) return ExitReason::shutdown;
     if (state.halted != 0) return ExitReason::halted;
-    if (!turn()) return ExitReason::failed;
+    if (!(sensitive_ != nullptr ? turn_watched() : turn())) return ExitReason::failed;
   }
 }
 
@@ -144,15 +147,21 @@ bool TrapLoop::turn() {
     emulate();
     return true;
   }
+  if (GuestProcess* const process = enter_view()) run_directly(*process);
+  return failure_.empty();
+}
+
+GuestProcess* TrapLoop::enter_view() {
   ShadowWindow* const window = windows_->enter();
   if (window == nullptr) {
     ++counters_.no_process;
     emulate();
-    return true;
+    return nullptr;
   }
   GuestProcess& process = static_cast<ViewTarget&>(window->target()).process();
   direct_.prepare(process);
   if (!process.flush()) {
+    // For want of a VMA, or memory: once more with nothing mapped.
     ++counters_.mapping_failures;
     process.ldt_versions.clear();
     window->drop_all();
@@ -160,15 +169,14 @@ bool TrapLoop::turn() {
     direct_.prepare(process);
     if (!process.flush()) {
       failure_ = "a guest process makes its mappings no longer";
-      return false;
+      return nullptr;
     }
   }
   process.run_on_cpu(core_.cpu());
-  run_directly(process, *window);
-  return failure_.empty();
+  return &process;
 }
 
-void TrapLoop::run_directly(GuestProcess& process, ShadowWindow&) {
+void TrapLoop::run_directly(GuestProcess& process) {
   kick_.arm(process.pid());
   if (!ready_to_enter()) {
     kick_.disarm();
@@ -299,6 +307,7 @@ void TrapLoop::report(StatsSink& sink) const {
   sink.count("trap", "exits: kicked", c.kicks);
   sink.count("trap", "exits: left its code segment", c.escapes);
   sink.count("trap", "instructions emulated", c.emulated);
+  sink.count("trap", "interpreted beside -d sensitive", c.watched);
   for (std::size_t i = 1; i < kHindranceNames.size(); ++i)
     sink.count("not directly", kHindranceNames[i], c.hindered[i]);
   sink.count("not directly", "no process", c.no_process);

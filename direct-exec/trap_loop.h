@@ -14,6 +14,8 @@
 #include "direct-exec/host_core.h"
 #include "direct-exec/process_kick.h"
 #include "direct-exec/process_nest.h"
+#include "direct-exec/sensitive_kinds.h"
+#include "direct-exec/sensitive_table.h"
 #include "mmu-shadow/window_set.h"
 
 namespace ringshift {
@@ -43,7 +45,10 @@ class TrapLoop final : public MmuObserver {
   bool attend(CpuIo& io);
   // False: the engine has failed.
   bool turn();
-  void run_directly(GuestProcess& process, ShadowWindow& window);
+  // The process of the view that the CPU is in, ready to run; null if there is none (the instruction was
+  // emulated then, or the engine has failed).
+  GuestProcess* enter_view();
+  void run_directly(GuestProcess& process);
   void serve(const HostStop& stop);
   void serve_fault(const HostStop& stop);
   void serve_trap(const HostStop& stop);
@@ -53,6 +58,12 @@ class TrapLoop final : public MmuObserver {
   void step_back(u32 bytes);
   void emulate();
   void report_emulated(StatsSink& sink) const;
+
+  // -d sensitive: trap_watch.cpp.
+  bool turn_watched();
+  void execute_sensitive(const Instruction& insn, SensitiveKind kind);
+  bool step_on_cpu();
+  std::string value_by_model(const Instruction& insn, SensitiveKind kind, const VcpuState& before);
   bool ready_to_enter() const;
   bool follow_thread();
 
@@ -65,11 +76,12 @@ class TrapLoop final : public MmuObserver {
   DirectRun direct_;
   ProcessKick kick_;
   HostCore core_;
+  std::unique_ptr<SensitiveTable> sensitive_;  // -d sensitive
   std::string failure_;
 
   struct Counters {
     u64 entries = 0, page_faults = 0, protection_faults = 0, other_faults = 0, breakpoints = 0, syscalls = 0;
-    u64 kicks = 0, escapes = 0, no_process = 0, mapping_failures = 0, emulated = 0;
+    u64 kicks = 0, escapes = 0, no_process = 0, mapping_failures = 0, emulated = 0, watched = 0;
     u64 hindered[kHindranceNames.size()] = {};
   };
   Counters counters_;
