@@ -52,7 +52,7 @@ void DirectRun::bring_fpu_home() {
   std::memset(to + kXmm8At, 0, kImageEnd - kXmm8At);
 }
 
-HostStop DirectRun::run(GuestProcess& process, bool single_step) {
+HostStop DirectRun::run(GuestProcess& process, RunLength length) {
   VcpuState& state = cpu_.state;
   send_fpu(process);
   user_regs_struct host{};
@@ -76,7 +76,7 @@ HostStop DirectRun::run(GuestProcess& process, bool single_step) {
   host.fs_base = base_of(state.segment(Seg::fs));
   host.gs_base = base_of(state.segment(Seg::gs));
 
-  const HostStop stop = process.run(host, single_step);
+  const HostStop stop = process.run(host, length);
   if (stop.kind == HostStop::Kind::gone) return stop;
   state.set_reg32(kEax, static_cast<u32>(host.rax));
   state.set_reg32(kEcx, static_cast<u32>(host.rcx));
@@ -88,7 +88,7 @@ HostStop DirectRun::run(GuestProcess& process, bool single_step) {
   state.set_reg32(kEdi, static_cast<u32>(host.rdi));
   state.rip = static_cast<u32>(host.rip);
   u32 taken = kDirectFlags;
-  if (single_step) taken &= ~kFlagTf;
+  if (length.kind == RunLength::Kind::step) taken &= ~kFlagTf;
   state.rflags = (state.rflags & ~u64{taken | kFlagRf}) | (host.eflags & taken);
   host_rip_ = host.rip;
   host_orig_rax_ = host.orig_rax;

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 namespace ringshift {
@@ -125,7 +126,24 @@ pid_t GuestProcess::fork_child() {
 
 // --- Guest code ---
 
-HostStop GuestProcess::run(user_regs_struct& registers, bool single_step) {
+bool GuestProcess::set_breakpoint(u64 address) {
+  constexpr u64 kExecute0 = 1;  // DR7: L0, R/W0 = execution
+  return ::ptrace(PTRACE_POKEUSER, pid_, offsetof(user, u_debugreg[0]), address) == 0 &&
+         ::ptrace(PTRACE_POKEUSER, pid_, offsetof(user, u_debugreg[7]), kExecute0) == 0;
+}
+
+void GuestProcess::clear_breakpoint() {
+  (void)::ptrace(PTRACE_POKEUSER, pid_, offsetof(user, u_debugreg[7]), 0);
+}
+
+HostStop GuestProcess::run(user_regs_struct& registers, RunLength length) {
+  if (length.kind == RunLength::Kind::to_next) {
+    if (!set_breakpoint(length.next)) return run(registers, {RunLength::Kind::step});
+    const HostStop stop = run(registers, {});
+    clear_breakpoint();
+    return stop;
+  }
+  const bool single_step = length.kind == RunLength::Kind::step;
   int status = 0;
   registers.orig_rax = ~u64{0};  // no system call is to be restarted
   if (::ptrace(PTRACE_SETREGS, pid_, nullptr, &registers) != 0 ||

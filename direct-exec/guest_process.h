@@ -30,6 +30,14 @@ struct HostStop {
   u64 address = 0;  // siginfo's
 };
 
+// How far guest code runs. to_next: to the next instruction by a breakpoint of the host's debug registers; for
+// what the host's kernel executes in the guest's place (SGDT and the like under UMIP), since that takes TF's
+// trap after the instruction that follows. Falls back on `step`.
+struct RunLength {
+  enum class Kind : u8 { direct, step, to_next } kind = Kind::direct;
+  u64 next = 0;
+};
+
 class GuestProcess {
  public:
   // A stopped tracee of the calling thread, forked from the nest.
@@ -53,7 +61,7 @@ class GuestProcess {
   pid_t fork_child();
 
   // Guest code from these registers on, until it stops; then they are as it left them.
-  HostStop run(user_regs_struct& registers, bool single_step);
+  HostStop run(user_regs_struct& registers, RunLength length);
   bool read_fpu(user_fpregs_struct& fpu) const;
   bool write_fpu(const user_fpregs_struct& fpu) const;
   void run_on_cpu(int cpu);
@@ -63,6 +71,8 @@ class GuestProcess {
 
  private:
   bool run_stub(unsigned count);
+  bool set_breakpoint(u64 address);
+  void clear_breakpoint();
   bool wait(int* status) const;
 
   pid_t pid_;

@@ -183,7 +183,7 @@ void TrapLoop::run_directly(GuestProcess& process) {
     return;
   }
   ++counters_.entries;
-  const HostStop stop = direct_.run(process, false);
+  const HostStop stop = direct_.run(process, {});
   kick_.disarm();
   serve(stop);
 }

@@ -36,7 +36,12 @@ class KeptBytes {
   u32 size_;
 };
 
-// Where the instruction may have written: its memory operand, and below and at its stack pointer.
+// Goes on with the next instruction. TF would be in PUSHF's image, and comes too late where the host's kernel
+// answers for the CPU.
+bool stays_in_line(SensitiveKind kind) {
+  return kind == SensitiveKind::push_flags || kind == SensitiveKind::table || kind == SensitiveKind::store;
+}
+
 Gva operand_address(const Instruction& insn, const VcpuState& before) {
   return static_cast<Gva>(before.segment(insn.segment).base) + effective_address(before, insn);
 }
@@ -69,13 +74,14 @@ std::string TrapLoop::value_by_model(const Instruction& insn, SensitiveKind kind
 }
 
 // One step of the process; page faults of the view's own are mended. False: it trapped, and was served.
-bool TrapLoop::step_on_cpu() {
+bool TrapLoop::step_on_cpu(RunLength length) {
   constexpr int kTries = 8;  // of an instruction's pages: code, operands, stack, descriptor; each twice
   for (int i = 0; i < kTries; ++i) {
     GuestProcess* const process = enter_view();
     if (process == nullptr) return false;
-    const HostStop stop = direct_.run(*process, true);
-    const bool stepped = stop.kind == HostStop::Kind::fault && stop.signal == SIGTRAP && stop.code == TRAP_TRACE;
+    const HostStop stop = direct_.run(*process, length);
+    const bool stepped = stop.kind == HostStop::Kind::fault && stop.signal == SIGTRAP &&
+                         (stop.code == TRAP_TRACE || stop.code == TRAP_HWBKPT);
     if (stepped) return true;
     const bool page = stop.kind == HostStop::Kind::fault && stop.signal == SIGSEGV &&
                       (stop.code == SEGV_MAPERR || stop.code == SEGV_ACCERR) && stop.address < u64{4} << 30;
@@ -96,16 +102,9 @@ bool TrapLoop::step_on_cpu() {
 
 void TrapLoop::execute_sensitive(const Instruction& insn, SensitiveKind kind) {
   const VcpuState before = cpu_.state;
-  if (!step_on_cpu()) return;
-  if (kind == SensitiveKind::push_flags) {
-    // The step's own TF is in the image.
-    const Gva at = static_cast<Gva>(cpu_.state.segment(Seg::ss).base) + cpu_.state.reg32(kEsp);
-    u16 low = 0;
-    if (peek_bytes(cpu_, at, {reinterpret_cast<u8*>(&low), 2}) == 2) {
-      low &= static_cast<u16>(~kFlagTf);
-      (void)write_linear_slow(cpu_, at, &low, 2, false);
-    }
-  }
+  RunLength length{RunLength::Kind::step};
+  if (stays_in_line(kind)) length = {RunLength::Kind::to_next, u64{before.eip()} + insn.length};
+  if (!step_on_cpu(length)) return;
   const bool left = direct_.left_its_code();
   const std::string saw = left ? fmt::format("left for the host's {:04x}", direct_.host_code_selector())
                                : observed_value(cpu_, insn, kind, before);
