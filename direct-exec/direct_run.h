@@ -19,8 +19,10 @@ class DirectRun {
   // Of the last stop: the code segment was none that the guest has loaded; the selector that was there.
   bool left_its_code() const { return left_its_code_; }
   u16 host_code_selector() const { return host_code_; }
-  // Of the last stop, before RIP was cut to 32 bits, and EAX as a system call's entry saves it.
-  u64 host_rip() const { return host_rip_; }
+  // Of the last stop: Linux's entry for SYSENTER or SYSCALL in 32-bit code was used, which sets RIP to where
+  // a 32-bit vDSO would be.
+  bool at_vdso() const { return host_code_ == kHostCode32 && host_rip_ >> 32 != 0; }
+  // EAX as a system call's entry saves it.
   u32 system_call_number() const { return static_cast<u32>(host_orig_rax_); }
 
   // Makes state.fx the truth.
@@ -34,6 +36,7 @@ class DirectRun {
   u64 fpu_moves() const { return fpu_moves_; }
 
  private:
+  static constexpr u16 kHostCode32 = 0x23;
   void send_fpu(GuestProcess& process);
   void take_segment(Seg which, u16 host_selector);
   void take_code_segment(u16 host_selector);

@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "cpu-model/exceptions.h"
+#include "cpu-model/sysenter.h"
 #include "direct-exec/next_instruction.h"
 #include "direct-exec/view_target.h"
 
@@ -15,7 +16,6 @@ namespace ringshift {
 
 namespace {
 
-constexpr u16 kHostCode64 = 0x33;
 constexpr u32 kDr6SingleStep = 1u << 14;
 constexpr u32 kViews = 12;
 // siginfo's code of a trap by TF, and of INT1 (asm-generic/siginfo.h).
@@ -195,6 +195,7 @@ void TrapLoop::serve(const HostStop& stop) {
     failure_ = "the process that runs the guest's code was ended from outside";
     return;
   }
+  if (stop.kind == HostStop::Kind::syscall && direct_.at_vdso()) return serve_fast_system_call();
   if (direct_.left_its_code()) return left_32_bit_mode();
   switch (stop.kind) {
     case HostStop::Kind::syscall:
@@ -248,23 +249,34 @@ void TrapLoop::serve_trap(const HostStop& stop) {
 
 void TrapLoop::serve_syscall() {
   ++counters_.syscalls;
-  if (direct_.host_rip() < u64{4} << 30 && behind(cpu_, 0xcd, 0x80)) {
-    cpu_.state.set_reg32(kEax, direct_.system_call_number());
-    step_back(2);
-    return emulate();
-  }
-  left_32_bit_mode();
+  cpu_.state.set_reg32(kEax, direct_.system_call_number());
+  step_back(2);  // INT 80h is all that is left
+  emulate();
 }
 
-// A far transfer to a code segment of the host's, or SYSCALL, or SYSENTER where the host's CPU knows it in
-// compatibility mode. The CPU model would have raised #GP or #UD there. Where that was, and what the registers
-// were, is lost: the guest gets the fault late, at the EIP that there is.
+// Linux enters its system calls by SYSENTER on CPUs of Intel's, with EIP lost and EBP in place of ESP, which
+// are no loss since SYSENTER saves neither; by SYSCALL on AMD's, which the guest's CPU doesn't have. The other
+// one each is #UD in compatibility mode, and comes here as any fault does.
+void TrapLoop::serve_fast_system_call() {
+  ++counters_.syscalls;
+  VcpuState& state = cpu_.state;
+  state.set_reg32(kEax, direct_.system_call_number());
+  if (__builtin_cpu_is("amd")) {
+    deliver_fault(cpu_, Fault::ud());
+  } else {
+    state.set_reg32(kEbp, state.reg32(kEsp));
+    const Outcome<> entered = sysenter(cpu_);
+    if (!entered) deliver_fault(cpu_, entered.error());
+  }
+  if (state.shutdown != 0) cpu_.control.raise_event(kEventInspect);
+}
+
+// A far transfer to a code segment of the host's. The CPU model would have raised #GP there, or made a far
+// transfer of the guest's of it. Where that was, and what the registers were, is lost: the guest gets the
+// fault late, at the EIP that there is.
 void TrapLoop::left_32_bit_mode() {
   ++counters_.escapes;
-  if (direct_.left_its_code())
-    deliver_fault(cpu_, Fault::gp(direct_.host_code_selector() & 0xfffcu));
-  else
-    deliver_fault(cpu_, Fault::ud());
+  deliver_fault(cpu_, Fault::gp(direct_.host_code_selector() & 0xfffcu));
   if (cpu_.state.shutdown != 0) cpu_.control.raise_event(kEventInspect);
 }
 

@@ -53,6 +53,7 @@ class TrapLoop final : public MmuObserver {
   void serve_fault(const HostStop& stop);
   void serve_trap(const HostStop& stop);
   void serve_syscall();
+  void serve_fast_system_call();
   void map_touched(Gva gva);
   void left_32_bit_mode();
   void step_back(u32 bytes);
