@@ -52,7 +52,7 @@ void DirectRun::bring_fpu_home() {
   std::memset(to + kXmm8At, 0, kImageEnd - kXmm8At);
 }
 
-HostStop DirectRun::run(GuestProcess& process, RunLength length) {
+HostStop DirectRun::run(GuestProcess& process, bool single_step) {
   VcpuState& state = cpu_.state;
   send_fpu(process);
   user_regs_struct host{};
@@ -65,7 +65,7 @@ HostStop DirectRun::run(GuestProcess& process, RunLength length) {
   host.rsi = state.reg32(kEsi);
   host.rdi = state.reg32(kEdi);
   host.rip = state.eip();
-  host.eflags = (state.rflags & kDirectFlags & ~u64{kFlagTf}) | kFlagFixed | kFlagIf;
+  host.eflags = (state.rflags & ((kDirectFlags & ~kFlagTf) | kFlagRf)) | kFlagFixed | kFlagIf;
   const auto selector = [&](Seg s) { return entered_with_[static_cast<unsigned>(s)]; };
   host.cs = selector(Seg::cs);
   host.ss = selector(Seg::ss);
@@ -76,7 +76,7 @@ HostStop DirectRun::run(GuestProcess& process, RunLength length) {
   host.fs_base = base_of(state.segment(Seg::fs));
   host.gs_base = base_of(state.segment(Seg::gs));
 
-  const HostStop stop = process.run(host, length);
+  const HostStop stop = process.run(host, single_step);
   if (stop.kind == HostStop::Kind::gone) return stop;
   state.set_reg32(kEax, static_cast<u32>(host.rax));
   state.set_reg32(kEcx, static_cast<u32>(host.rcx));
@@ -88,8 +88,10 @@ HostStop DirectRun::run(GuestProcess& process, RunLength length) {
   state.set_reg32(kEdi, static_cast<u32>(host.rdi));
   state.rip = static_cast<u32>(host.rip);
   u32 taken = kDirectFlags;
-  if (length.kind == RunLength::Kind::step) taken &= ~kFlagTf;
+  if (single_step) taken &= ~kFlagTf;
   state.rflags = (state.rflags & ~u64{taken | kFlagRf}) | (host.eflags & taken);
+  // Set in the image of an interrupt in the middle of a REP (SDM vol. 3B 17.3.1.1).
+  if (stop.kind == HostStop::Kind::kicked) state.rflags |= host.eflags & kFlagRf;
   host_rip_ = host.rip;
   host_orig_rax_ = host.orig_rax;
   host_code_ = static_cast<u16>(host.cs);

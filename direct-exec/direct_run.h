@@ -15,7 +15,7 @@ class DirectRun {
   void prepare(GuestProcess& process);
   // After prepare(): guest code, until the process stops. cpu.state is then what the code left, but for x87
   // and SSE state. If the code left 32-bit mode, only general registers, EIP and flags are taken over.
-  HostStop run(GuestProcess& process, RunLength length);
+  HostStop run(GuestProcess& process, bool single_step);
   // Of the last stop: the code segment was none that the guest has loaded; the selector that was there.
   bool left_its_code() const { return left_its_code_; }
   u16 host_code_selector() const { return host_code_; }

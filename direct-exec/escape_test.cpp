@@ -17,15 +17,13 @@
 
 // Guest code, to stand at 10000h (kCode), with a path at 30000h. 64-bit parts are reached by a far jump to
 // the host's 64-bit code segment.
-#define GUEST_CODE(name, body)                                                   \
-  asm(".pushsection .rodata\n.globl attack_" #name "_begin, attack_" #name       \
-      "_end\nattack_" #name "_begin:\n" body "\nattack_" #name                   \
-      "_end:\n.code64\n.popsection\n");                                          \
+#define GUEST_CODE(name, body)                                                                   \
+  asm(".pushsection .rodata\n.globl attack_" #name "_begin, attack_" #name "_end\nattack_" #name \
+      "_begin:\n" body "\nattack_" #name "_end:\n.code64\n.popsection\n");                       \
   extern "C" const unsigned char attack_##name##_begin[], attack_##name##_end[]
 // The NOP and the store are executed by the interpreter when their pages are first touched; the jump is the
 // CPU's, and the page with the path is one that it may write to.
-#define TO_64_BITS(name) \
-  ".code32\n nop\n movl $0, 0x30ff0\n ljmp $0x33, $(0x10000 + 18)\n.code64\n"
+#define TO_64_BITS(name) ".code32\n nop\n movl $0, 0x30ff0\n ljmp $0x33, $(0x10000 + 18)\n.code64\n"
 
 GUEST_CODE(system_call, TO_64_BITS()
            "movl $87, %eax\n movl $0x30000, %edi\n syscall\n"  // unlink
@@ -35,16 +33,16 @@ GUEST_CODE(many_system_calls, TO_64_BITS()
            "syscall\n incl %ebx\n cmpl $450, %ebx\n jne 1b\n 2: jmp 2b");
 GUEST_CODE(int80_in_64_bits, TO_64_BITS() "movl $10, %eax\n movl $0x30000, %ebx\n int $0x80\n 1: jmp 1b");
 // The stub's loop of system calls, with a list of the guest's own.
-GUEST_CODE(stub, TO_64_BITS()
-           "movl $0x31000, %ebx\n movl $1, %ebp\n movabsq $0x5a5a00000000, %rax\n jmp *%rax");
+GUEST_CODE(stub,
+           TO_64_BITS() "movl $0x31000, %ebx\n movl $1, %ebp\n movabsq $0x5a5a00000000, %rax\n jmp *%rax");
 GUEST_CODE(read_monitor, TO_64_BITS() "movq 0x30000, %rbx\n movq (%rbx), %rcx\n movq %rcx, 0x30008\n hlt");
 GUEST_CODE(spin, TO_64_BITS() "1: jmp 1b");
 GUEST_CODE(int80, ".code32\n movl $10, %eax\n movl $0x30000, %ebx\n int $0x80\n");
 GUEST_CODE(sysenter, ".code32\n movl $10, %eax\n movl $0x30000, %ebx\n movl %esp, %ebp\n sysenter\n");
 GUEST_CODE(syscall32, ".code32\n movl $10, %eax\n movl $0x30000, %ebx\n syscall\n 1: jmp 1b");
 // Looks through all that a 47-bit pointer reaches for a page that it can read; begins at RBX.
-GUEST_CODE(scan, TO_64_BITS()
-           "movabsq $0x7fffffffe000, %rbx\n 1: movq (%rbx), %rax\n movq %rax, 0x30008\n hlt");
+GUEST_CODE(scan,
+           TO_64_BITS() "movabsq $0x7fffffffe000, %rbx\n 1: movq (%rbx), %rax\n movq %rax, 0x30008\n hlt");
 
 namespace ringshift {
 namespace {
@@ -207,7 +205,8 @@ TEST_F(EscapeTest, GuestMemoryAndTheStubAreAllThereIs) {
     for (std::string line; std::getline(maps, line);) {
       const u64 start = std::stoull(line, nullptr, 16);
       const bool of_guest = start < u64{4} << 30 && line.find("memfd:") != std::string::npos;
-      const bool stub = start >= ProcessStub::kAddress && start < ProcessStub::kAddress + ProcessStub::kLength &&
+      const bool stub = start >= ProcessStub::kAddress &&
+                        start < ProcessStub::kAddress + ProcessStub::kLength &&
                         line.find("memfd:ringshift-stub") != std::string::npos &&
                         line.find("w", line.find(' ')) > line.find("memfd");
       EXPECT_TRUE(of_guest || stub || line.find("[vsyscall]") != std::string::npos) << line;

@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstddef>
 #include <cstring>
 
 namespace ringshift {
@@ -63,14 +62,14 @@ void GuestProcess::queue_ldt(const LdtEntry& entry) { ldt_queue_.push_back(entry
 bool GuestProcess::flush() {
   while (!queue_.empty() || !ldt_queue_.empty()) {
     const std::size_t calls = std::min<std::size_t>(queue_.size(), ProcessStub::kMaxCalls);
-    const std::size_t descriptors =
-        std::min<std::size_t>(ldt_queue_.size(), ProcessStub::kMaxCalls - calls);
+    const std::size_t descriptors = std::min<std::size_t>(ldt_queue_.size(), ProcessStub::kMaxCalls - calls);
     std::copy_n(queue_.begin(), calls, stub_.calls().begin());
     std::memcpy(stub_.data().data(), ldt_queue_.data(), descriptors * sizeof(LdtEntry));
     for (std::size_t i = 0; i < descriptors; ++i)
-      stub_.calls()[calls + i] = {SYS_modify_ldt,
-                                  {kModifyLdtWrite, ProcessStub::kDataAt + i * sizeof(LdtEntry), sizeof(LdtEntry)},
-                                  0};
+      stub_.calls()[calls + i] = {
+          SYS_modify_ldt,
+          {kModifyLdtWrite, ProcessStub::kDataAt + i * sizeof(LdtEntry), sizeof(LdtEntry)},
+          0};
     const bool done = run_stub(static_cast<unsigned>(calls + descriptors));
     stub_.wipe();
     if (!done) {
@@ -126,24 +125,7 @@ pid_t GuestProcess::fork_child() {
 
 // --- Guest code ---
 
-bool GuestProcess::set_breakpoint(u64 address) {
-  constexpr u64 kExecute0 = 1;  // DR7: L0, R/W0 = execution
-  return ::ptrace(PTRACE_POKEUSER, pid_, offsetof(user, u_debugreg[0]), address) == 0 &&
-         ::ptrace(PTRACE_POKEUSER, pid_, offsetof(user, u_debugreg[7]), kExecute0) == 0;
-}
-
-void GuestProcess::clear_breakpoint() {
-  (void)::ptrace(PTRACE_POKEUSER, pid_, offsetof(user, u_debugreg[7]), 0);
-}
-
-HostStop GuestProcess::run(user_regs_struct& registers, RunLength length) {
-  if (length.kind == RunLength::Kind::to_next) {
-    if (!set_breakpoint(length.next)) return run(registers, {RunLength::Kind::step});
-    const HostStop stop = run(registers, {});
-    clear_breakpoint();
-    return stop;
-  }
-  const bool single_step = length.kind == RunLength::Kind::step;
+HostStop GuestProcess::run(user_regs_struct& registers, bool single_step) {
   int status = 0;
   registers.orig_rax = ~u64{0};  // no system call is to be restarted
   if (::ptrace(PTRACE_SETREGS, pid_, nullptr, &registers) != 0 ||

@@ -19,23 +19,15 @@ namespace ringshift {
 // Why a guest process stopped.
 struct HostStop {
   enum class Kind : u8 {
-    fault,   // an exception of its code, as the host's signal
+    fault,    // an exception of its code, as the host's signal
     syscall,  // it came to a system call, which was not made
-    kicked,  // a signal from elsewhere
-    gone,    // it is dead
+    kicked,   // a signal from elsewhere
+    gone,     // it is dead
   };
   Kind kind = Kind::gone;
   int signal = 0;
   int code = 0;     // siginfo's
   u64 address = 0;  // siginfo's
-};
-
-// How far guest code runs. to_next: to the next instruction by a breakpoint of the host's debug registers; for
-// what the host's kernel executes in the guest's place (SGDT and the like under UMIP), since that takes TF's
-// trap after the instruction that follows. Falls back on `step`.
-struct RunLength {
-  enum class Kind : u8 { direct, step, to_next } kind = Kind::direct;
-  u64 next = 0;
 };
 
 class GuestProcess {
@@ -61,7 +53,7 @@ class GuestProcess {
   pid_t fork_child();
 
   // Guest code from these registers on, until it stops; then they are as it left them.
-  HostStop run(user_regs_struct& registers, RunLength length);
+  HostStop run(user_regs_struct& registers, bool single_step);
   bool read_fpu(user_fpregs_struct& fpu) const;
   bool write_fpu(const user_fpregs_struct& fpu) const;
   void run_on_cpu(int cpu);
@@ -71,8 +63,6 @@ class GuestProcess {
 
  private:
   bool run_stub(unsigned count);
-  bool set_breakpoint(u64 address);
-  void clear_breakpoint();
   bool wait(int* status) const;
 
   pid_t pid_;

@@ -62,9 +62,7 @@ bool may_be_protected(const Instruction& insn) {
   return false;
 }
 
-Gva code_address(const Cpu& cpu, u32 eip) {
-  return static_cast<Gva>(cpu.state.segment(Seg::cs).base) + eip;
-}
+Gva code_address(const Cpu& cpu, u32 eip) { return static_cast<Gva>(cpu.state.segment(Seg::cs).base) + eip; }
 
 std::optional<u16> loaded_selector(Cpu& cpu, const Instruction& insn, u32* stack_bytes) {
   const Operand& source = insn.operands[1];
@@ -127,9 +125,12 @@ bool load_alias(Cpu& cpu, const Instruction& insn, const SelectorAliases& aliase
   if (target.kind != OperandKind::segment || which == Seg::cs) return false;
   u32 stack_bytes = 0;
   const auto selector = loaded_selector(cpu, insn, &stack_bytes);
-  if (!selector || in_descriptor_table(cpu, *selector)) return false;
+  // The guest's own LDT comes first, if it has one.
+  const bool has_ldt = (cpu.state.ldtr.selector & 0xfffc) != 0;
+  if (!selector || (has_ldt && in_descriptor_table(cpu, *selector))) return false;
   const auto known = aliases.find(*selector);
-  if (!known || (which == Seg::ss ? known->dpl() != cpu.state.cpl : known->dpl() < cpu.state.cpl)) return false;
+  if (!known || (which == Seg::ss ? known->dpl() != cpu.state.cpl : known->dpl() < cpu.state.cpl))
+    return false;
   cpu.state.segment(which) = *known;
   cpu.state.set_reg32(kEsp, cpu.state.reg32(kEsp) + stack_bytes);
   cpu.state.rip = cpu.state.eip() + insn.length;

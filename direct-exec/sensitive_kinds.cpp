@@ -30,7 +30,8 @@ std::string flags_text(u32 flags) {
 std::string stored_text(const Cpu& cpu, const Instruction& insn, const VcpuState& before, u32 bytes) {
   const Operand& target = insn.operands[0];
   if (target.kind != OperandKind::memory)
-    return fmt::format("{:0{}x}", target.bytes == 2 ? cpu.state.reg16(target.reg) : cpu.state.reg32(target.reg),
+    return fmt::format("{:0{}x}",
+                       target.bytes == 2 ? cpu.state.reg16(target.reg) : cpu.state.reg32(target.reg),
                        target.bytes * 2);
   u8 data[8] = {};
   const Gva at = static_cast<Gva>(before.segment(insn.segment).base) + effective_address(before, insn);
@@ -120,7 +121,8 @@ std::string observed_value(Cpu& cpu, const Instruction& insn, SensitiveKind kind
     case SensitiveKind::push_segment:
       return fmt::format("{:04x}", peek_stack(cpu) & 0xffff);
     case SensitiveKind::load_segment:
-      return fmt::format("{:04x}", state.segment(static_cast<Seg>(insn.operands[0].reg % kSegCount)).selector);
+      return fmt::format("{:04x}",
+                         state.segment(static_cast<Seg>(insn.operands[0].reg % kSegCount)).selector);
     case SensitiveKind::transfer:
       return fmt::format("{:04x}:{:08x} {}", state.segment(Seg::cs).selector, state.eip(),
                          flags_text(state.eflags() & ~kFlagRf));
@@ -133,7 +135,8 @@ std::string observed_value(Cpu& cpu, const Instruction& insn, SensitiveKind kind
 
 std::string instruction_text(const Instruction& insn, u32 eip) {
   ZydisDisassembledInstruction text;
-  if (!ZYAN_SUCCESS(ZydisDisassembleIntel(ZYDIS_MACHINE_MODE_LONG_COMPAT_32, eip, insn.bytes, insn.length, &text)))
+  if (!ZYAN_SUCCESS(
+          ZydisDisassembleIntel(ZYDIS_MACHINE_MODE_LONG_COMPAT_32, eip, insn.bytes, insn.length, &text)))
     return "?";
   return text.text;
 }

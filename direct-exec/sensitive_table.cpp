@@ -31,11 +31,12 @@ void SensitiveTable::add(const Instruction& insn, u32 eip, u8 cpl, const std::st
 std::string SensitiveTable::text() const {
   constexpr const char* kLine = "{:<8}  {:<32} {:<36} {:<36} {:>9} {:>9}\n";
   std::string text = "sensitive instructions that did not trap\n";
-  text += fmt::format(kLine, "EIP", "CPL instruction", "the guest saw", "it should have seen", "times", "wrong");
+  text +=
+      fmt::format(kLine, "EIP", "CPL instruction", "the guest saw", "it should have seen", "times", "wrong");
   u64 times = 0, wrong = 0;
   for (const auto& [key, row] : rows_) {
-    text += fmt::format(kLine, fmt::format("{:08x}", key.first), row.instruction, row.saw, row.should, row.times,
-                        row.wrong);
+    text += fmt::format(kLine, fmt::format("{:08x}", key.first), row.instruction, row.saw, row.should,
+                        row.times, row.wrong);
     times += row.times;
     wrong += row.wrong;
   }

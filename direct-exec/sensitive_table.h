@@ -13,8 +13,8 @@ class SensitiveTable {
   // One execution at EIP: what the guest saw, and what it should have seen.
   void add(const Instruction& insn, u32 eip, u8 cpl, const std::string& saw, const std::string& should);
   bool empty() const { return rows_.empty(); }
-  // A line for each place, in order of EIP. The values are those of the first execution that went wrong there,
-  // else of the first.
+  // A line for each place, in order of EIP. The values are those of the first execution that went wrong
+  // there, else of the first.
   std::string text() const;
 
  private:

@@ -1,4 +1,5 @@
-// The trap engine: what traps and what the guest gets, events, paging, x87 state, what another engine watches.
+// The trap engine: what traps and what the guest gets, events, paging, x87 state, what another engine
+// watches.
 #include "direct-exec/trap_engine.h"
 
 #include <gtest/gtest.h>
@@ -108,14 +109,14 @@ TEST_F(TrapEngineTest, AddressSpacesAndInvlpg) {
   poke<u32>(0x800000, 0x22);
   poke<u32>(0xc00000, 0x33);
   code({
-      0x8b, 0x1d, 0, 0, 0x40, 0,                            // mov ebx, [400000h]
-      0xb8, 0, 0x10, 2, 0, 0x0f, 0x22, 0xd8,                // mov cr3, kSecond
-      0x03, 0x1d, 0, 0, 0x40, 0,                            // add ebx, [400000h]
-      0xc7, 0x05, 4, 0x10, 2, 0, 0x83, 0, 0xc0, 0,          // its entry: c00000h
-      0x0f, 0x01, 0x3d, 0, 0, 0x40, 0,                      // invlpg [400000h]
-      0x03, 0x1d, 0, 0, 0x40, 0,                            // add ebx, [400000h]
-      0xb8, 0, 0, 2, 0, 0x0f, 0x22, 0xd8,                   // mov cr3, kDirectory
-      0x03, 0x1d, 0, 0, 0x40, 0, 0xf4,                      // add ebx, [400000h]; hlt
+      0x8b, 0x1d, 0,    0,    0x40, 0,                          // mov ebx, [400000h]
+      0xb8, 0,    0x10, 2,    0,    0x0f, 0x22, 0xd8,           // mov cr3, kSecond
+      0x03, 0x1d, 0,    0,    0x40, 0,                          // add ebx, [400000h]
+      0xc7, 0x05, 4,    0x10, 2,    0,    0x83, 0,    0xc0, 0,  // its entry: c00000h
+      0x0f, 0x01, 0x3d, 0,    0,    0x40, 0,                    // invlpg [400000h]
+      0x03, 0x1d, 0,    0,    0x40, 0,                          // add ebx, [400000h]
+      0xb8, 0,    0,    2,    0,    0x0f, 0x22, 0xd8,           // mov cr3, kDirectory
+      0x03, 0x1d, 0,    0,    0x40, 0,    0xf4,                 // add ebx, [400000h]; hlt
   });
   EXPECT_EQ(run(), ExitReason::halted);
   EXPECT_EQ(state_.reg32(kEbx), 0x11u + 0x22 + 0x33 + 0x11);

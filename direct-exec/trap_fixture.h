@@ -1,4 +1,5 @@
-// TrapFixture: for tests, the trap engine over a Cpu with descriptor tables, whose handlers tell their vector.
+// TrapFixture: for tests, the trap engine over a Cpu with descriptor tables, whose handlers tell their
+// vector.
 #pragma once
 
 #include <gtest/gtest.h>

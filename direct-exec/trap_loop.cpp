@@ -183,7 +183,7 @@ void TrapLoop::run_directly(GuestProcess& process) {
     return;
   }
   ++counters_.entries;
-  const HostStop stop = direct_.run(process, {});
+  const HostStop stop = direct_.run(process, false);
   kick_.disarm();
   serve(stop);
 }
@@ -255,8 +255,8 @@ void TrapLoop::serve_syscall() {
 }
 
 // Linux enters its system calls by SYSENTER on CPUs of Intel's, with EIP lost and EBP in place of ESP, which
-// are no loss since SYSENTER saves neither; by SYSCALL on AMD's, which the guest's CPU doesn't have. The other
-// one each is #UD in compatibility mode, and comes here as any fault does.
+// are no loss since SYSENTER saves neither; by SYSCALL on AMD's, which the guest's CPU doesn't have. The
+// other one each is #UD in compatibility mode, and comes here as any fault does.
 void TrapLoop::serve_fast_system_call() {
   ++counters_.syscalls;
   VcpuState& state = cpu_.state;

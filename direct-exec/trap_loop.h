@@ -63,7 +63,8 @@ class TrapLoop final : public MmuObserver {
   // -d sensitive: trap_watch.cpp.
   bool turn_watched();
   void execute_sensitive(const Instruction& insn, SensitiveKind kind);
-  bool step_on_cpu(RunLength length);
+  bool step_on_cpu(const Instruction& insn, bool in_line);
+  bool mend_view(const HostStop& stop);
   std::string value_by_model(const Instruction& insn, SensitiveKind kind, const VcpuState& before);
   bool ready_to_enter() const;
   bool follow_thread();

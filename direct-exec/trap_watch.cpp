@@ -7,6 +7,8 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "cpu-model/effective_address.h"
 #include "cpu-model/guest_peek.h"
@@ -36,8 +38,29 @@ class KeptBytes {
   u32 size_;
 };
 
-// Goes on with the next instruction. TF would be in PUSHF's image, and comes too late where the host's kernel
-// answers for the CPU.
+// INT3 in place of a byte of code, while the CPU executes the instruction before it. Nothing else runs then.
+class PlantedBreakpoint {
+ public:
+  PlantedBreakpoint(Cpu& cpu, Gva at) {
+    Gpa gpa = 0;
+    if (!peek(cpu, at, &gpa) || cpu.phys.kind(gpa) != PageKind::ram) return;
+    at_ = cpu.phys.host(gpa);
+    old_ = std::exchange(*at_, kInt3);
+  }
+  PlantedBreakpoint(const PlantedBreakpoint&) = delete;
+  ~PlantedBreakpoint() {
+    if (at_ != nullptr) *at_ = old_;
+  }
+  bool planted() const { return at_ != nullptr; }
+
+ private:
+  static constexpr u8 kInt3 = 0xcc;
+  u8* at_ = nullptr;
+  u8 old_ = 0;
+};
+
+// Goes on with the next instruction. TF would stand in PUSHF's image, and comes too late where the host's
+// kernel answers in the CPU's place (SGDT and the like under UMIP): after the instruction that follows.
 bool stays_in_line(SensitiveKind kind) {
   return kind == SensitiveKind::push_flags || kind == SensitiveKind::table || kind == SensitiveKind::store;
 }
@@ -61,7 +84,8 @@ std::string TrapLoop::value_by_model(const Instruction& insn, SensitiveKind kind
     const KeptBytes kept_stack(cpu_, stack, 64);
     const KeptBytes kept_operand(cpu_, insn.memory_written ? operand_address(insn, before) : stack, 8);
     cpu_.state = before;
-    const bool completed = interpreter_.step(false);
+    // An alias means to the guest what it was read for.
+    const bool completed = load_alias(cpu_, insn, direct_.aliases()) || interpreter_.step(false);
     if (completed) text = observed_value(cpu_, insn, kind, before);
     for (unsigned vector = 0; !completed && vector < 32; ++vector)
       if (cpu_.delivered[vector] != delivered[vector]) text = vector_name(vector);
@@ -73,26 +97,29 @@ std::string TrapLoop::value_by_model(const Instruction& insn, SensitiveKind kind
   return text.empty() ? "an exception" : text;
 }
 
-// One step of the process; page faults of the view's own are mended. False: it trapped, and was served.
-bool TrapLoop::step_on_cpu(RunLength length) {
-  constexpr int kTries = 8;  // of an instruction's pages: code, operands, stack, descriptor; each twice
+// One instruction by the process; page faults of the view's own are mended. False: it trapped, and was
+// served.
+bool TrapLoop::step_on_cpu(const Instruction& insn, bool in_line) {
+  const u32 next = cpu_.state.eip() + insn.length;
+  constexpr int kTries = 8;  // for an instruction's pages: code, operands, stack, descriptor; each twice
   for (int i = 0; i < kTries; ++i) {
     GuestProcess* const process = enter_view();
     if (process == nullptr) return false;
-    const HostStop stop = direct_.run(*process, length);
-    const bool stepped = stop.kind == HostStop::Kind::fault && stop.signal == SIGTRAP &&
-                         (stop.code == TRAP_TRACE || stop.code == TRAP_HWBKPT);
-    if (stepped) return true;
-    const bool page = stop.kind == HostStop::Kind::fault && stop.signal == SIGSEGV &&
-                      (stop.code == SEGV_MAPERR || stop.code == SEGV_ACCERR) && stop.address < u64{4} << 30;
-    if (page && !direct_.left_its_code()) {
-      const Gva gva = static_cast<Gva>(stop.address);
-      const ShadowWindow* const window = windows_->current();
-      const bool there = window != nullptr && window->present(gva);
-      const Outcome<FillResult> filled = windows_->fill(gva, there ? AccessKind::write : AccessKind::read);
-      if (filled && *filled == FillResult::mapped) continue;
+    HostStop stop;
+    bool done = false;
+    {
+      const Gva behind_it = static_cast<Gva>(cpu_.state.segment(Seg::cs).base) + next;
+      std::optional<PlantedBreakpoint> breakpoint;
+      if (in_line) breakpoint.emplace(cpu_, behind_it);
+      const bool planted = breakpoint && breakpoint->planted();
+      stop = direct_.run(*process, !planted);
+      if (stop.kind == HostStop::Kind::fault && stop.signal == SIGTRAP)
+        done = planted ? cpu_.state.eip() == next + 1 : stop.code == TRAP_TRACE;
+      if (done && planted) step_back(1);
     }
+    if (done) return true;
     if (stop.kind == HostStop::Kind::kicked) continue;
+    if (mend_view(stop)) continue;
     serve(stop);
     return false;
   }
@@ -100,11 +127,21 @@ bool TrapLoop::step_on_cpu(RunLength length) {
   return false;
 }
 
+// Whether the stop was a page fault of the view's, not of the guest's, and is mended.
+bool TrapLoop::mend_view(const HostStop& stop) {
+  const bool page = stop.kind == HostStop::Kind::fault && stop.signal == SIGSEGV &&
+                    (stop.code == SEGV_MAPERR || stop.code == SEGV_ACCERR) && stop.address < u64{4} << 30;
+  if (!page || direct_.left_its_code()) return false;
+  const Gva gva = static_cast<Gva>(stop.address);
+  const ShadowWindow* const window = windows_->current();
+  const bool there = window != nullptr && window->present(gva);
+  const Outcome<FillResult> filled = windows_->fill(gva, there ? AccessKind::write : AccessKind::read);
+  return filled && *filled == FillResult::mapped;
+}
+
 void TrapLoop::execute_sensitive(const Instruction& insn, SensitiveKind kind) {
   const VcpuState before = cpu_.state;
-  RunLength length{RunLength::Kind::step};
-  if (stays_in_line(kind)) length = {RunLength::Kind::to_next, u64{before.eip()} + insn.length};
-  if (!step_on_cpu(length)) return;
+  if (!step_on_cpu(insn, stays_in_line(kind))) return;
   const bool left = direct_.left_its_code();
   const std::string saw = left ? fmt::format("left for the host's {:04x}", direct_.host_code_selector())
                                : observed_value(cpu_, insn, kind, before);

@@ -11,8 +11,10 @@
 namespace ringshift {
 
 namespace {
-constexpr std::pair<EngineKind, std::string_view> kEngineNames[] = {
-    {EngineKind::bt, "bt"}, {EngineKind::interp, "interp"}, {EngineKind::kvm, "kvm"}, {EngineKind::trap, "trap"}};
+constexpr std::pair<EngineKind, std::string_view> kEngineNames[] = {{EngineKind::bt, "bt"},
+                                                                    {EngineKind::interp, "interp"},
+                                                                    {EngineKind::kvm, "kvm"},
+                                                                    {EngineKind::trap, "trap"}};
 
 Result<std::unique_ptr<ExecutionEngine>> make_bt(const MachineConfig& config, Cpu& cpu) {
   BtOptions options;

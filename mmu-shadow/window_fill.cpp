@@ -81,7 +81,7 @@ FillResult ShadowWindow::map_plan(const Cpu& cpu, const Plan& plan) {
   const u64 length = u64{count} << kPageShift;
   const bool done = upgrade ? target_->protect(at, length, true)
                             : target_->map(at, length, physical_.memory().fd(), u64{frame} << kPageShift,
-                                         plan.writable, count <= kPopulate);
+                                           plan.writable, count <= kPopulate);
   if (!done) return FillResult::no_room;
   if (upgrade)
     ++counters_.upgrades;
