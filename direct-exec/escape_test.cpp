@@ -36,6 +36,9 @@ GUEST_CODE(int80_in_64_bits, TO_64_BITS() "movl $10, %eax\n movl $0x30000, %ebx\
 GUEST_CODE(stub,
            TO_64_BITS() "movl $0x31000, %ebx\n movl $1, %ebp\n movabsq $0x5a5a00000000, %rax\n jmp *%rax");
 GUEST_CODE(read_monitor, TO_64_BITS() "movq 0x30000, %rbx\n movq (%rbx), %rcx\n movq %rcx, 0x30008\n hlt");
+// gettimeofday of the vsyscall page, which is in every process.
+GUEST_CODE(vsyscall, TO_64_BITS() "movq $0xffffffffff600000, %rax\n movl $0x30008, %edi\n xorl %esi, %esi\n"
+           "call *%rax\n hlt");
 GUEST_CODE(spin, TO_64_BITS() "1: jmp 1b");
 GUEST_CODE(int80, ".code32\n movl $10, %eax\n movl $0x30000, %ebx\n int $0x80\n");
 GUEST_CODE(sysenter, ".code32\n movl $10, %eax\n movl $0x30000, %ebx\n movl %esp, %ebp\n sysenter\n");
@@ -229,6 +232,13 @@ TEST_F(EscapeTest, CodeThatSpinsIn64BitModeIsStopped) {
   EXPECT_EQ(ATTACK(spin), ExitReason::halted);
   device.join();
   expect_late_gp();
+}
+
+TEST_F(EscapeTest, TheVsyscallPageTellsNothing) {
+  poke<u64>(kPath + 8, 0);
+  EXPECT_EQ(ATTACK(vsyscall), ExitReason::halted);
+  EXPECT_EQ(vectors(), Vectors{13});
+  EXPECT_EQ(peek_at<u64>(kPath + 8), 0u);
 }
 
 // The guest's kernel may leave 32-bit mode as well.

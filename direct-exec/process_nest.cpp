@@ -24,9 +24,8 @@ namespace {
 constexpr u64 kUserEnd = 0x7ffffffff000;
 constexpr int kArchSetCpuid = 0x1012;
 
-// What the stub needs, and nothing else; a system call that gets as far as this filter although guest code
-// made it (it can't: PTRACE_SYSEMU) ends the process unless it is one of these, which reach guest memory
-// alone.
+// What the stub needs, and nothing else. Guest code doesn't get as far as this filter (PTRACE_SYSEMU), but by
+// a call of the vsyscall page, which Linux emulates: that fails, and the guest goes on.
 constexpr sock_filter kFilter[] = {
     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch)),
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 0, 5),
@@ -35,7 +34,7 @@ constexpr sock_filter kFilter[] = {
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_munmap, 3, 0),
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mprotect, 2, 0),
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_modify_ldt, 1, 0),
-    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 };
 
