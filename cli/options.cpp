@@ -6,6 +6,7 @@
 
 #include "base/trace.h"
 #include "cli/argument_names.h"
+#include "machine/engine_factory.h"
 
 namespace ringshift {
 
@@ -65,8 +66,9 @@ void declare_options(CLI::App& app, RawOptions& raw) {
   text("--initrd", raw.initrd, "Initial RAM disk; for multiboot the modules, 'FILE ARGS,FILE ARGS'", "FILE");
   text("--append", raw.append, "The kernel's command line", "TEXT");
   text("--engine", raw.engine,
-       "bt: binary translation (default); interp: the reference interpreter; kvm: the host's KVM; auto: kvm "
-       "where it is real and works, else bt; several, as in "
+       "bt: binary translation (default); interp: the reference interpreter; kvm: the host's KVM; trap: trap "
+       "and "
+       "emulate; auto: kvm where it is real and works, else bt; several, as in "
        "bt,interp: a set to switch between",
        "ENGINE");
   text("--engine-switch", raw.engine_switch,
@@ -198,12 +200,14 @@ Result<LockstepCommand> understand_lockstep(const RawOptions& raw, const CLI::Ap
   RunOptions& run = command.run;
   if (run.machine.engines.size() != 2)
     return fail(ErrorKind::usage, "lockstep compares two engines: -engine bt,interp");
-  if (run.machine.has_engine(EngineKind::kvm))
+  for (const EngineKind kind : {EngineKind::kvm, EngineKind::trap}) {
+    if (!run.machine.has_engine(kind)) continue;
     return fail(
         ErrorKind::usage,
-        "lockstep stops both engines after the same number of instructions, and kvm cannot count them; "
-        "use -engine bt,interp (to look for what kvm does otherwise, switch: `ringshift run -engine "
-        "bt,kvm`)");
+        "lockstep stops both engines after the same number of instructions, and {0} cannot count them; "
+        "use -engine bt,interp (to look for what {0} does otherwise, switch: `ringshift run -engine bt,{0}`)",
+        engine_name(kind));
+  }
   for (const char* other : {"-d", "-D", "--stats", "--monitor", "--engine-switch", "--timeout"})
     if (app.count(other) != 0) return fail(ErrorKind::usage, "lockstep takes no {}", other);
   if (!run.machine.icount_shift) run.machine.icount_shift = 3;

@@ -15,7 +15,7 @@ namespace bt {
 class HistoryListener;
 }
 
-enum class EngineKind { bt, interp, kvm };
+enum class EngineKind { bt, interp, kvm, trap };
 enum class BtMemory { soft, window, automatic };
 
 // -engine-switch: engines in turn, each for its time of the guest's clock.
