@@ -1,4 +1,5 @@
-// DomainMemory: a Xen domain's memory as its devices and hypercalls reach it: by machine frame, or by address.
+// DomainMemory: a Xen domain's memory as its devices and hypercalls reach it: by machine frame, or by
+// address.
 #pragma once
 
 #include "base/types.h"
@@ -8,7 +9,8 @@ namespace ringshift {
 using Mfn = u32;  // a machine frame number; from the guest unless said otherwise, so any value may come
 
 // Which frames are the domain's, and of what type, is asked at every access, so that none of these can reach
-// what the guest could not reach itself. All calls are made on the vCPU's thread while the guest stands still.
+// what the guest could not reach itself. All calls are made on the vCPU's thread while the guest stands
+// still.
 class DomainMemory {
  public:
   virtual ~DomainMemory() = default;

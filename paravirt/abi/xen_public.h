@@ -2,8 +2,8 @@
 //
 // The i386 ABI aligns 64-bit fields to 4 bytes: so does pack(4), which changes nothing else there. What comes
 // after xen.h gets guest pointers and frame numbers of 32 bits. In xen.h itself these are the host's, so its
-// structures that have any are taken from Xen's own foreign/x86_32.h, or stand below. layout_test.cpp compares
-// all of them with what `gcc -m32` makes of the same headers.
+// structures that have any are taken from Xen's own foreign/x86_32.h, or stand below. layout_test.cpp
+// compares all of them with what `gcc -m32` makes of the same headers.
 #pragma once
 
 #include <cerrno>
