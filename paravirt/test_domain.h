@@ -13,7 +13,7 @@
 #include "paravirt/domain_memory.h"
 #include "paravirt/events/event_channels.h"
 
-namespace ringshift::test {
+namespace ringshift::xen::test {
 
 // Frames kFirst... are the domain's; hypercall arguments stand at kArguments, one page of them.
 class FakeDomain final : public DomainMemory {
@@ -121,4 +121,4 @@ struct EventRig {
   }
 };
 
-}  // namespace ringshift::test
+}  // namespace ringshift::xen::test

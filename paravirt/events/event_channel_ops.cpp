@@ -3,7 +3,7 @@
 
 #include "paravirt/events/event_channels.h"
 
-namespace ringshift {
+namespace ringshift::xen {
 
 using namespace xen32;
 
@@ -60,9 +60,7 @@ int EventChannels::op_compat(Gva argument) {
   return op(command, argument + static_cast<u32>(offsetof(evtchn_op, u)));
 }
 
-int EventChannels::error_of_domain(u16 domain) {
-  return domain == kBackendDomain ? -XEN_EPERM : -XEN_ESRCH;
-}
+int EventChannels::error_of_domain(u16 domain) { return domain == kBackendDomain ? -XEN_EPERM : -XEN_ESRCH; }
 
 int EventChannels::alloc_unbound(evtchn_alloc_unbound& alloc) {
   if (!is_self(alloc.dom)) return error_of_domain(alloc.dom);
@@ -181,4 +179,4 @@ int EventChannels::reset(const evtchn_reset& reset) {
   return 0;
 }
 
-}  // namespace ringshift
+}  // namespace ringshift::xen

@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 
-namespace ringshift {
+namespace ringshift::xen {
 
 namespace {
 using Shared = xen32::shared_info_x86_32;
@@ -89,9 +89,7 @@ void EventChannels::raise_virq(u32 virq) {
   if (virq < virqs_.size() && virqs_[virq] != 0) set_pending(virqs_[virq]);
 }
 
-bool EventChannels::is_pending(u32 port) const {
-  return is_valid(port) && test_bit(kPending, port);
-}
+bool EventChannels::is_pending(u32 port) const { return is_valid(port) && test_bit(kPending, port); }
 
 // An event is an edge of the pending bit. A masked one stays pending without a selector bit.
 void EventChannels::set_pending(u32 port) {
@@ -132,4 +130,4 @@ bool EventChannels::test_bit(std::size_t bitmap, u32 port) const {
   return (word >> (port % 32) & 1) != 0;
 }
 
-}  // namespace ringshift
+}  // namespace ringshift::xen

@@ -1,8 +1,9 @@
 // EventChannels: the event channels of one Xen domain with one virtual CPU, by the 2-level ABI.
 //
-// A port is free, unbound (waits for another domain), connected (to another port of the domain, or to a back end
-// of the monitor's, which stands for domain 0), or bound to a virtual interrupt. The bits that say what is pending
-// stand in shared_info, where the guest reads and writes them as it likes: nothing here relies on them.
+// A port is free, unbound (waits for another domain), connected (to another port of the domain, or to a back
+// end of the monitor's, which stands for domain 0), or bound to a virtual interrupt. The bits that say what
+// is pending stand in shared_info, where the guest reads and writes them as it likes: nothing here relies on
+// them.
 #pragma once
 
 #include <array>
@@ -12,7 +13,7 @@
 #include "paravirt/abi/xen_public.h"
 #include "paravirt/domain_memory.h"
 
-namespace ringshift {
+namespace ringshift::xen {
 
 // What wakes the guest's virtual CPU.
 class EventSink {
@@ -50,9 +51,9 @@ class EventChannels {
   // HYPERVISOR_event_channel_op_compat: the same with the command in memory.
   int op_compat(Gva argument);
 
-  // For back ends. offer(): a new port of the guest's that waits for a back end, as the domain builder makes for
-  // the console and xenstore. connect(): binds one that waits, and gives the back end's own port; none if the
-  // guest's doesn't wait for domain 0.
+  // For back ends. offer(): a new port of the guest's that waits for a back end, as the domain builder makes
+  // for the console and xenstore. connect(): binds one that waits, and gives the back end's own port; none if
+  // the guest's doesn't wait for domain 0.
   std::optional<u32> offer();
   std::optional<u32> connect(u32 guest_port, EventListener& listener);
   void disconnect(u32 backend_port);
@@ -111,8 +112,8 @@ class EventChannels {
   EventSink& sink_;
   u16 domain_;
   std::array<Port, kPorts> ports_;
-  std::array<u32, NR_VIRQS> virqs_{};    // the port of each; 0: none
+  std::array<u32, NR_VIRQS> virqs_{};     // the port of each; 0: none
   std::vector<BackendPort> backends_{1};  // number 0 is not used
 };
 
-}  // namespace ringshift
+}  // namespace ringshift::xen

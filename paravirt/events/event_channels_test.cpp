@@ -5,7 +5,7 @@
 
 #include "paravirt/test_domain.h"
 
-namespace ringshift::test {
+namespace ringshift::xen::test {
 namespace {
 
 TEST(EventChannels, BackEndAndGuestSignalEachOther) {
@@ -220,4 +220,4 @@ TEST(EventChannels, RandomCalls) {
 }
 
 }  // namespace
-}  // namespace ringshift::test
+}  // namespace ringshift::xen::test
