@@ -31,8 +31,8 @@ extern "C" int run_catching(void (*code)(u32), u32 argument);
 extern "C" void enter_user(u32 eip, u32 esp, u32 eflags);
 extern "C" u32 catch_esp;
 
-// Runs code at the kernel's level (or at CPL 3 on a stack of its own) until it returns or raises an exception.
-// At CPL 3 code must end in an exception; INT 80h will do.
+// Runs code at the kernel's level (or at CPL 3 on a stack of its own) until it returns or raises an
+// exception. At CPL 3 code must end in an exception; INT 80h will do.
 Caught run(void (*code)(u32), u32 argument = 0);
 Caught run_user(void (*code)(u32), u32 eflags = 2, u32 esp = 0);
 u32 user_stack_top();
