@@ -1,5 +1,5 @@
 # Ways into the kernel and out of it: traps, INT 80h, and the switch of kernel stacks.
-#include "era-bench/entry_macros.h"
+#include "era-bench/entry_macros.inc"
 
         .text
         .align  16

@@ -1,5 +1,5 @@
 # SYSENTER's way in and out.
-#include "era-bench/entry_macros.h"
+#include "era-bench/entry_macros.inc"
 
 # SYSENTER saves nothing (SDM vol. 2B): its caller left ESP in ECX and EIP in EDX. The frame that an INT would have
 # left is made by hand, so that fork() can copy it and a child return by IRET.

@@ -1,4 +1,5 @@
-/* The way back to CPL 3 and 1 under Xen: a hypercall, whose stub saves EAX (xen-x86_32.h); and the kernel's data. */
+/* The way back to CPL 3 and 1 under Xen: a hypercall, whose stub saves EAX (xen-x86_32.h); and the kernel's
+ * data. */
 #define __ASSEMBLY__
 #define __XEN_INTERFACE_VERSION__ 0x00040e00
 #include <xen/xen.h>

@@ -50,7 +50,9 @@ inline u64 make_entry(u32 frame, u32 flags) {
   return u64{xen::mfn_of(frame / xen::kPage)} * xen::kPage | flags;
 }
 inline u32 frame_of(u64 entry) { return xen::pfn_of(xen::mfn_in(entry)) * xen::kPage; }
-inline void set_entry(volatile u64* entry, u64 value) { require(xen::write_entry(entry, value), "mmu_update"); }
+inline void set_entry(volatile u64* entry, u64 value) {
+  require(xen::write_entry(entry, value), "mmu_update");
+}
 void queue_entry(volatile u64* entry, u64 value);
 void commit_entries();
 // In the address space that is loaded.

@@ -32,8 +32,7 @@ u64* make_top() {
   u64* directory = make_table();
   u64* table = make_table();
   directory[kApic >> 21 & (kEntries - 1)] = make_entry(address(table), kPresent | kWritable);
-  table[kApic >> 12 & (kEntries - 1)] =
-      make_entry(kApic, kPresent | kWritable | kUncached | global_flag());
+  table[kApic >> 12 & (kEntries - 1)] = make_entry(kApic, kPresent | kWritable | kUncached | global_flag());
   return directory;
 }
 

@@ -51,9 +51,10 @@ void drop_root(u32 frame) {
 void drop_table(u32 frame) {
   if (g_drop_count == kBatch) commit_drops();
   const u64 entry = make_entry(frame, xen::kPresent | xen::kWritable);
-  g_drops[g_drop_count++] = {__HYPERVISOR_update_va_mapping,
-                             0,
-                             {frame, static_cast<u32>(entry), static_cast<u32>(entry >> 32), UVMF_INVLPG, 0, 0}};
+  g_drops[g_drop_count++] = {
+      __HYPERVISOR_update_va_mapping,
+      0,
+      {frame, static_cast<u32>(entry), static_cast<u32>(entry >> 32), UVMF_INVLPG, 0, 0}};
 }
 
 void commit_drops() {

@@ -4,7 +4,6 @@
 #include <stdint.h>
 
 #define __XEN_INTERFACE_VERSION__ 0x00040e00
-#include <xen/xen.h>
 #include <xen/callback.h>
 #include <xen/errno.h>
 #include <xen/event_channel.h>
@@ -15,3 +14,4 @@
 #include <xen/sched.h>
 #include <xen/vcpu.h>
 #include <xen/version.h>
+#include <xen/xen.h>

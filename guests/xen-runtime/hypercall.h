@@ -1,4 +1,5 @@
-// Hypercalls: a call into the hypercall page (arch-x86/xen-x86_32.h), which clobbers the arguments' registers.
+// Hypercalls: a call into the hypercall page (arch-x86/xen-x86_32.h), which clobbers the arguments'
+// registers.
 #pragma once
 
 #include "runtime/types.h"
@@ -17,10 +18,7 @@ inline int call(u32 a) {
 template <u32 number>
 inline int call(u32 a, u32 b) {
   int result;
-  asm volatile("call hypercall_page + %c3"
-               : "=a"(result), "+b"(a), "+c"(b)
-               : "i"(number * 32)
-               : "memory");
+  asm volatile("call hypercall_page + %c3" : "=a"(result), "+b"(a), "+c"(b) : "i"(number * 32) : "memory");
   return result;
 }
 template <u32 number>
@@ -81,7 +79,8 @@ inline int set_gdt(const xen_pfn_t* frames, u32 entries) {
 }
 inline int update_descriptor(u64 machine, u64 descriptor) {
   return call<__HYPERVISOR_update_descriptor>(static_cast<u32>(machine), static_cast<u32>(machine >> 32),
-                                              static_cast<u32>(descriptor), static_cast<u32>(descriptor >> 32));
+                                              static_cast<u32>(descriptor),
+                                              static_cast<u32>(descriptor >> 32));
 }
 inline int stack_switch(u32 ss, u32 esp) { return call<__HYPERVISOR_stack_switch>(ss, esp); }
 inline int set_callbacks(u32 event, u32 failsafe) {

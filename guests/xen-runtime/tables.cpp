@@ -14,8 +14,8 @@ void add_table(u32 linear) {
   for (u32 i = 0; i < kEntries && linear + i * kPage < g_end; ++i)
     table[i] = u64{mfn_of(linear / kPage + i)} * kPage | kPresent | kWritable;
   u64* directory = directory_of(linear);
-  if (make_read_only(table) != 0 ||
-      write_entry(&directory[linear >> 21 & (kEntries - 1)], entry_of(table, kPresent | kWritable | kUser)) != 0)
+  if (make_read_only(table) != 0 || write_entry(&directory[linear >> 21 & (kEntries - 1)],
+                                                entry_of(table, kPresent | kWritable | kUser)) != 0)
     fail("the linear map can't be completed");
 }
 

@@ -61,7 +61,8 @@ void let_user_run() {
   if (g_user_may_run) return;
   g_user_may_run = true;
   for (char* page = text_begin; page < text_end; page += kPage) map_page(page, kPresent | kUser);
-  for (u32 i = 0; i < sizeof g_user_stack; i += kPage) map_page(g_user_stack + i, kPresent | kWritable | kUser);
+  for (u32 i = 0; i < sizeof g_user_stack; i += kPage)
+    map_page(g_user_stack + i, kPresent | kWritable | kUser);
 }
 
 }  // namespace
