@@ -1,5 +1,4 @@
-/* The way back to CPL 3 and 1 under Xen: a hypercall, whose stub saves EAX (xen-x86_32.h); and the kernel's
- * data. */
+/* The way back under Xen: a hypercall, whose stub saves EAX (xen-x86_32.h); and the data segment. */
 #define __ASSEMBLY__
 #define __XEN_INTERFACE_VERSION__ 0x00040e00
 #include <xen/xen.h>
