@@ -12,7 +12,7 @@ struct Name {
   std::string_view name;
   Value value;
 };
-constexpr std::array<Name, 24> kNames{{
+constexpr std::array<Name, 26> kNames{{
     {"m", Value::required},        {"kernel", Value::required},
     {"initrd", Value::required},   {"append", Value::required},
     {"engine", Value::required},   {"engine-switch", Value::required},
@@ -24,6 +24,7 @@ constexpr std::array<Name, 24> kNames{{
     {"icount", Value::required},   {"bt-memory", Value::required},
     {"bt-cache", Value::required}, {"bt-verify-part", Value::required},
     {"monitor", Value::required},  {"help", Value::none},
+    {"guest-abi", Value::required}, {"drive", Value::required},
     {"every", Value::required},    {"limit", Value::required},
 }};
 
