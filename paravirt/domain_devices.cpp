@@ -29,7 +29,8 @@ DomainDevices::DomainDevices(Domain& domain, const BuiltDomain& built, CharBacke
       grants_(domain, share_frames(domain), kDomainId),
       store_port_(offer(events_)),
       console_port_(offer(events_)),
-      console_(domain, built.console_ring, events_, console_port_, console) {
+      console_(domain, built.console_ring, events_, console_port_, console),
+      store_connection_(domain, built.store_ring, events_, store_port_, store_, kDomainId) {
   grants_.permit(GNTTAB_RESERVED_CONSOLE, built.console_ring);
   grants_.permit(GNTTAB_RESERVED_XENSTORE, built.store_ring);
   set_start_channels(domain, built, store_port_, console_port_);

@@ -7,6 +7,7 @@
 #include "paravirt/domain_builder.h"
 #include "paravirt/events/event_channels.h"
 #include "paravirt/grants/grant_table.h"
+#include "paravirt/xenstore/xenstore_connection.h"
 
 namespace ringshift::xen {
 
@@ -19,6 +20,7 @@ class DomainDevices final : public EventSink {
 
   EventChannels& events() { return events_; }
   GrantTable& grants() { return grants_; }
+  Store& store() { return store_; }
 
   // EventSink.
   void upcall_pending() override { domain_.upcall_pending(); }
@@ -33,6 +35,8 @@ class DomainDevices final : public EventSink {
   u32 store_port_;
   u32 console_port_;
   ConsoleRing console_;
+  Store store_;
+  XenstoreConnection store_connection_;
 };
 
 }  // namespace ringshift::xen
