@@ -1,4 +1,5 @@
-// DomainDevices: what answers a domain's events: event channels, grants, the console and xenstore rings, and disks.
+// DomainDevices: what answers a domain's events: event channels, grants, the console and xenstore rings, and
+// disks.
 #pragma once
 
 #include <memory>

@@ -34,9 +34,7 @@ const StoreNode* NodeTree::find(std::string_view path) const {
   return path.empty() ? &node : nullptr;
 }
 
-const StoreNode& NodeTree::closest(std::string_view path) const {
-  return descend(path);
-}
+const StoreNode& NodeTree::closest(std::string_view path) const { return descend(path); }
 
 unsigned NodeTree::missing(std::string_view path) const {
   descend(path);
@@ -71,9 +69,7 @@ void NodeTree::create(std::string_view path, u16 owner,
   }
 }
 
-void NodeTree::set_value(std::string_view path, std::string value) {
-  own(path).value = std::move(value);
-}
+void NodeTree::set_value(std::string_view path, std::string value) { own(path).value = std::move(value); }
 
 void NodeTree::set_permissions(std::string_view path, Permissions permissions) {
   StoreNode& node = own(path);

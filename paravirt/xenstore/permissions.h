@@ -1,4 +1,5 @@
-// Permissions: who may read and write a node of the store. The first entry names the owner and everybody's access.
+// Permissions: who may read and write a node of the store. The first entry names the owner and everybody's
+// access.
 #pragma once
 
 #include <charconv>

@@ -56,8 +56,10 @@ int Store::write(u16 domain, u32 transaction, std::string_view path, std::string
     return ENOSPC;
   const StoreNode* node = nullptr;
   int error = find(*at, domain, path, kStoreWrite, node);
-  if (error == ENOENT) error = create(*at, domain, path);
-  else if (error == 0) at->changes.push_back({std::string(path), node->permissions, true});
+  if (error == ENOENT)
+    error = create(*at, domain, path);
+  else if (error == 0)
+    at->changes.push_back({std::string(path), node->permissions, true});
   if (error != 0) return error;
   at->tree.set_value(path, std::move(value));
   return done(*at);

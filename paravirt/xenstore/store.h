@@ -87,7 +87,8 @@ class Store {
 
   StoreView* view(u16 domain, u32 transaction);
   // The node, if the domain has `access`; else ENOENT, or EACCES if it may not even know that there is none.
-  static int find(const StoreView& view, u16 domain, std::string_view path, u8 access, const StoreNode*& node);
+  static int find(const StoreView& view, u16 domain, std::string_view path, u8 access,
+                  const StoreNode*& node);
   static int create(StoreView& view, u16 domain, std::string_view path);
   // After a change outside of transactions: tells watchers.
   int done(StoreView& view);

@@ -15,8 +15,8 @@ inline bool is_store_path(std::string_view path) {
   if (path == "/") return true;
   if (path.back() == '/' || path.find("//") != std::string_view::npos) return false;
   return std::all_of(path.begin(), path.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-           c == '@' || c == '/';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '@' || c == '/';
   });
 }
 

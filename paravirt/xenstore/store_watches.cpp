@@ -28,8 +28,8 @@ void Store::unwatch_all(StoreWatcher& watcher) {
 }
 
 unsigned Store::watches_of(const StoreWatcher& watcher) const {
-  return static_cast<unsigned>(std::count_if(
-      watches_.begin(), watches_.end(), [&](const Watch& watch) { return watch.watcher == &watcher; }));
+  return static_cast<unsigned>(std::count_if(watches_.begin(), watches_.end(),
+                                             [&](const Watch& watch) { return watch.watcher == &watcher; }));
 }
 
 int Store::done(StoreView& view) {

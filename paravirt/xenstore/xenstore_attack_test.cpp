@@ -54,9 +54,23 @@ TEST(XenstoreAttack, MessagesInPiecesByteByByte) {
 
 TEST(XenstoreAttack, PathsThatAreNone) {
   XenstoreRig rig;
-  const std::string bad[] = {"", "//", "/local//domain", "data/", "data//x", "data/x/", "/local/domain/1/data/",
-                             "data/\xff", "data/a b", "data/..\\x", "data/a:b", "data/../x", ".",
-                             "data/" + std::string(1100, 'x'), "@introduceDomain", "data/%n", "data/\n"};
+  const std::string bad[] = {"",
+                             "//",
+                             "/local//domain",
+                             "data/",
+                             "data//x",
+                             "data/x/",
+                             "/local/domain/1/data/",
+                             "data/\xff",
+                             "data/a b",
+                             "data/..\\x",
+                             "data/a:b",
+                             "data/../x",
+                             ".",
+                             "data/" + std::string(1100, 'x'),
+                             "@introduceDomain",
+                             "data/%n",
+                             "data/\n"};
   for (const std::string& path : bad) {
     EXPECT_EQ(rig.write(path, "x"), "[EINVAL]") << path;
     EXPECT_EQ(rig.read(path), "[EINVAL]") << path;
@@ -73,9 +87,9 @@ TEST(XenstoreAttack, PathsThatAreNone) {
 
 TEST(XenstoreAttack, PayloadsWithoutWhatTheyNeed) {
   XenstoreRig rig;
-  for (const u32 type : {XS_DIRECTORY, XS_DIRECTORY_PART, XS_READ, XS_GET_PERMS, XS_WATCH, XS_UNWATCH, XS_WRITE,
-                         XS_MKDIR, XS_RM, XS_SET_PERMS, XS_GET_DOMAIN_PATH, XS_IS_DOMAIN_INTRODUCED,
-                         XS_TRANSACTION_END})
+  for (const u32 type :
+       {XS_DIRECTORY, XS_DIRECTORY_PART, XS_READ, XS_GET_PERMS, XS_WATCH, XS_UNWATCH, XS_WRITE, XS_MKDIR,
+        XS_RM, XS_SET_PERMS, XS_GET_DOMAIN_PATH, XS_IS_DOMAIN_INTRODUCED, XS_TRANSACTION_END})
     for (const std::string& payload : {std::string(), std::string("no NUL"), std::string(4096, 'x')})
       EXPECT_EQ(rig.text(type, payload), "[EINVAL]") << type;
   EXPECT_EQ(rig.text(XS_READ, nuls({"name", "more"})), "[EINVAL]");
@@ -147,7 +161,8 @@ TEST(XenstoreAttack, AGuestThatDoesNotReadIsNotServed) {
 
 TEST(XenstoreAttack, RandomMessages) {
   std::mt19937 random(4);
-  const std::string paths[] = {"data", "data/a", "data/a/b", "/", "/local", "name", "/tool/secret", "", "data//"};
+  const std::string paths[] = {"data", "data/a",       "data/a/b", "/",     "/local",
+                               "name", "/tool/secret", "",         "data//"};
   for (int round = 0; round < 20; ++round) {
     XenstoreRig rig;
     for (int i = 0; i < 500; ++i) {

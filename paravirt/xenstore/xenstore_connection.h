@@ -79,8 +79,8 @@ class XenstoreConnection final : public EventListener, public StoreWatcher {
   bool serving_ = false;  // events wait for the reply, which goes out first
   std::vector<u8> input_;
   std::string output_;
-  std::size_t sent_ = 0;  // of output_
-  std::string events_;  // to go behind the reply that is being made
+  std::size_t sent_ = 0;                                    // of output_
+  std::string events_;                                      // to go behind the reply that is being made
   std::set<std::pair<std::string, std::string>> relative_;  // watches given by relative paths
 };
 

@@ -120,7 +120,8 @@ XenstoreConnection::Reply XenstoreConnection::read(u32 transaction, const String
 XenstoreConnection::Reply XenstoreConnection::write(u32 transaction, std::string_view payload) {
   const std::size_t end = payload.find('\0');
   if (end == std::string_view::npos) return {EINVAL, {}};
-  return {store_.write(domain_, transaction, absolute(payload.substr(0, end)), std::string(payload.substr(end + 1))),
+  return {store_.write(domain_, transaction, absolute(payload.substr(0, end)),
+                       std::string(payload.substr(end + 1))),
           kOk};
 }
 
@@ -151,7 +152,8 @@ XenstoreConnection::Reply XenstoreConnection::set_permissions(u32 transaction, c
     if (!entry) return {EINVAL, {}};
     entries.push_back(*entry);
   }
-  return {store_.set_permissions(domain_, transaction, absolute(strings[0]), Permissions(std::move(entries))), kOk};
+  return {store_.set_permissions(domain_, transaction, absolute(strings[0]), Permissions(std::move(entries))),
+          kOk};
 }
 
 XenstoreConnection::Reply XenstoreConnection::watch(const Strings& strings) {

@@ -13,7 +13,8 @@ constexpr u32 kSize = XENSTORE_RING_SIZE;
 std::optional<std::size_t> XenstoreRing::read(std::span<u8> bytes) {
   u32 taken = 0;
   u32 produced = 0;
-  if (!page_.read(offsetof(Page, req_cons), taken) || !page_.read(offsetof(Page, req_prod), produced)) return {};
+  if (!page_.read(offsetof(Page, req_cons), taken) || !page_.read(offsetof(Page, req_prod), produced))
+    return {};
   if (produced - taken > kSize) return {};
   const u32 length = static_cast<u32>(std::min<std::size_t>(bytes.size(), produced - taken));
   const u32 at = taken % kSize;
@@ -28,7 +29,8 @@ std::optional<std::size_t> XenstoreRing::read(std::span<u8> bytes) {
 std::optional<std::size_t> XenstoreRing::write(std::span<const u8> bytes) {
   u32 taken = 0;
   u32 produced = 0;
-  if (!page_.read(offsetof(Page, rsp_cons), taken) || !page_.read(offsetof(Page, rsp_prod), produced)) return {};
+  if (!page_.read(offsetof(Page, rsp_cons), taken) || !page_.read(offsetof(Page, rsp_prod), produced))
+    return {};
   if (produced - taken > kSize) return {};
   const u32 length = static_cast<u32>(std::min<std::size_t>(bytes.size(), kSize - (produced - taken)));
   const u32 at = produced % kSize;
@@ -40,8 +42,6 @@ std::optional<std::size_t> XenstoreRing::write(std::span<const u8> bytes) {
   return length;
 }
 
-void XenstoreRing::set_error(u32 error) {
-  page_.write(offsetof(Page, error), error);
-}
+void XenstoreRing::set_error(u32 error) { page_.write(offsetof(Page, error), error); }
 
 }  // namespace ringshift::xen

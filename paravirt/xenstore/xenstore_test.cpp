@@ -114,7 +114,8 @@ TEST(Xenstore, WatchesFireForANodeAndWhatIsBelow) {
   rig.store.set("/local/domain/1/name", "beside");
   EXPECT_EQ(rig.fired(), Strings{});
   rig.text(XS_RM, nuls({"data"}));
-  EXPECT_EQ(rig.fired(), (Strings{"data token", "/local/domain/1/data/a deep"})) << "vanished with its parent";
+  EXPECT_EQ(rig.fired(), (Strings{"data token", "/local/domain/1/data/a deep"}))
+      << "vanished with its parent";
 
   EXPECT_EQ(rig.text(XS_UNWATCH, nuls({"data", "token"})), kOk);
   EXPECT_EQ(rig.text(XS_UNWATCH, nuls({"data", "token"})), "[ENOENT]");
