@@ -1,4 +1,5 @@
 // The values of options, in QEMU's spelling.
+#include <algorithm>
 #include <charconv>
 #include <string_view>
 
@@ -104,6 +105,29 @@ Result<DebugExitConfig> parse_device(const std::string& text) {
 }
 
 // QEMU's ",server=on,wait=off" and the like change nothing here: it always listens and never waits.
+Result<std::string> parse_drive(const std::string& text) {
+  std::string file, interface, format = "raw";
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t comma = std::min(text.find(',', at), text.size());
+    const std::string_view part = std::string_view(text).substr(at, comma - at);
+    const std::size_t equals = part.find('=');
+    const std::string_view name = part.substr(0, equals);
+    const std::string value(equals == std::string_view::npos ? std::string_view() : part.substr(equals + 1));
+    if (name == "file")
+      file = value;
+    else if (name == "if")
+      interface = value;
+    else if (name == "format")
+      format = value;
+    else
+      return fail(ErrorKind::usage, "-drive takes file=FILE,if=xen, not '{}'", part);
+    at = comma + 1;
+  }
+  if (file.empty() || interface != "xen" || format != "raw")
+    return fail(ErrorKind::usage, "-drive takes file=FILE,if=xen (of format raw), not '{}'", text);
+  return file;
+}
+
 Result<std::string> parse_monitor(const std::string& text) {
   if (text == "none" || text == "null") return std::string();
   constexpr std::string_view kUnix = "unix:";

@@ -109,6 +109,9 @@ int status_of(const RunOutcome& outcome, int stop_status) {
     case RunOutcome::Kind::triple_fault:
       fmt::print(stderr, "ringshift: the guest triple-faulted\n{}\n", outcome.message);
       return kExitTripleFault;
+    case RunOutcome::Kind::domain_crash:
+      fmt::print(stderr, "ringshift: the guest's domain crashed: {}\n", outcome.message);
+      return kExitTripleFault;
     case RunOutcome::Kind::stopped:
     case RunOutcome::Kind::reached:
       return stop_status;

@@ -13,6 +13,8 @@ namespace ringshift {
 
 enum class EngineKind { bt, interp, kvm };
 enum class BtMemory { soft, window, automatic };
+// What the guest was made for: a PC, or Xen's paravirtual interface (docs/xen-pv.md).
+enum class GuestAbi { pc, xen_pv };
 
 // -engine-switch: engines in turn, each for its time of the guest's clock.
 struct EngineTurn {
@@ -33,6 +35,8 @@ struct DebugExitConfig {
 struct MachineConfig {
   u64 ram_bytes = u64{128} << 20;
   std::string cpu_model = "n270";
+  GuestAbi guest_abi = GuestAbi::pc;
+  std::vector<std::string> xen_disks;               // files; xvda, xvdb, ...
   std::vector<EngineKind> engines{EngineKind::bt};  // none twice; the first runs first
   std::optional<EngineTurns> engine_turns;
   BtMemory bt_memory = BtMemory::automatic;

@@ -1,0 +1,53 @@
+// MMUEXT_NEW_BASEPTR and its like.
+#include "paravirt/address_space.h"
+
+#include "paravirt/xen_errors.h"
+
+namespace ringshift::xen {
+
+int AddressSpace::switch_to(u64 l3) {
+  if (l3 != current_) {
+    if (!tables_.get(l3, FrameType::l3)) return -XEN_EINVAL;
+    descriptors_.drop_ldt();
+    const Mfn old = current_;
+    current_ = static_cast<Mfn>(l3);
+    load_registers();
+    if (old != kNone) tables_.put(old);
+  }
+  // As MOV CR3, also where it is the same.
+  if ((cpu_.state.cr4 & kCr4Pge) != 0)
+    cpu_.flush_address_space();
+  else
+    cpu_.flush_all();
+  return 0;
+}
+
+// The PDPTE registers hold a copy (SDM vol. 3A 4.4.1), with nothing in it but the frame: what an L3 entry of
+// PAE has besides is reserved.
+void AddressSpace::load_registers() {
+  cpu_.state.cr3 = u64{current_} << kPageShift;
+  for (u32 i = 0; i < kL3Entries; ++i) {
+    const u64 entry = memory_.entry(current_, i);
+    cpu_.state.pdpte[i] = is_present(entry) ? entry & (kPteFrame | kPtePresent) : 0;
+  }
+}
+
+int AddressSpace::update(u64 mfn, u32 index, u64 value, bool keep_marks) {
+  const int error = tables_.update(mfn, index, value, keep_marks);
+  if (error == 0 && mfn == current_) {
+    load_registers();
+    cpu_.flush_all();
+  }
+  return error;
+}
+
+std::optional<Mfn> AddressSpace::l1_of(Gva va) const {
+  if (va >= kHypervisorStart) return std::nullopt;
+  const u64 l3_entry = cpu_.state.pdpte[l3_index(va)];
+  if (!is_present(l3_entry)) return std::nullopt;
+  const u64 l2_entry = memory_.entry(static_cast<Mfn>(frame_of(l3_entry)), l2_index(va));
+  if (!is_present(l2_entry)) return std::nullopt;
+  return static_cast<Mfn>(frame_of(l2_entry));
+}
+
+}  // namespace ringshift::xen

@@ -1,0 +1,36 @@
+// AddressSpace: CR3 of the guest: the L3 in use, and what changes of page tables mean for it.
+#pragma once
+
+#include <optional>
+
+#include "cpu-model/cpu.h"
+#include "paravirt/descriptors.h"
+#include "paravirt/page_tables.h"
+
+namespace ringshift::xen {
+
+class AddressSpace {
+ public:
+  AddressSpace(Cpu& cpu, MachineMemory& memory, PageTables& tables, Descriptors& descriptors)
+      : cpu_(cpu), memory_(memory), tables_(tables), descriptors_(descriptors) {}
+
+  // 0 or a negative error number of Xen's.
+  int switch_to(u64 l3);
+  Mfn current() const { return current_; }
+  // An entry of a page table as the guest asks for it, with what follows if it is one of the current L3's.
+  int update(u64 mfn, u32 index, u64 value, bool keep_marks);
+  // The L1 that maps an address below the hypervisor's.
+  std::optional<Mfn> l1_of(Gva va) const;
+
+ private:
+  void load_registers();
+  static constexpr Mfn kNone = ~0u;
+
+  Cpu& cpu_;
+  MachineMemory& memory_;
+  PageTables& tables_;
+  Descriptors& descriptors_;
+  Mfn current_ = kNone;
+};
+
+}  // namespace ringshift::xen

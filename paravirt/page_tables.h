@@ -1,0 +1,52 @@
+// PageTables: direct paging: the guest's page tables are the CPU's, so each entry is checked before it
+// counts.
+//
+// A frame becomes a page table of one level by validation of all its entries; each present entry holds a
+// reference to what it names, typed by what it allows. Such a frame is writable nowhere, and is changed
+// through update() alone. Levels only ever name the level below: there are no linear page tables.
+#pragma once
+
+#include "paravirt/frame_table.h"
+#include "paravirt/hypervisor_space.h"
+#include "paravirt/page_entry.h"
+
+namespace ringshift::xen {
+
+class PageTables {
+ public:
+  PageTables(MachineMemory& memory, FrameTable& frames, HypervisorSpace& space)
+      : memory_(memory), frames_(frames), space_(space) {}
+
+  // A reference to the frame as one of this type; validates it if it isn't of that type yet. False, and
+  // nothing changed, if it can't be: not the domain's, in use as something else, bad contents.
+  bool get(u64 mfn, FrameType type);
+  void put(Mfn mfn);
+
+  // 0 or a negative error number of Xen's. type: l1, l2 or l3.
+  int pin(u64 mfn, FrameType type);
+  int unpin(u64 mfn);
+
+  // Writes an entry of a page table, or any 8 aligned bytes of a frame that isn't one. keep_marks: A and D
+  // stay set. 0 or a negative error number.
+  int update(u64 mfn, u32 index, u64 value, bool keep_marks);
+
+  // Whether the monitor may write to the frame for the guest now.
+  bool plain(u64 mfn) const;
+
+ private:
+  bool get_type(Mfn mfn, FrameType type);
+  void put_type(Mfn mfn);
+  void retype(Mfn mfn, FrameType type);
+  bool validate(Mfn mfn, FrameType type);
+  bool validate_descriptors(Mfn mfn);
+  void release(Mfn mfn, FrameType type, u32 end);
+  bool get_entry(FrameType table, u32 index, u64 entry);
+  void put_entry(FrameType table, u64 entry);
+  int change(Mfn mfn, FrameType table, u32 index, u64 value, bool keep_marks);
+
+  MachineMemory& memory_;
+  FrameTable& frames_;
+  HypervisorSpace& space_;
+};
+
+}  // namespace ringshift::xen
