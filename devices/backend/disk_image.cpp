@@ -26,7 +26,8 @@ Result<DiskImage> DiskImage::open(const std::string& path, bool read_only) {
   if (size < static_cast<off_t>(kSector))
     return fail(ErrorKind::input_file, "disk {} has less than a sector of {} bytes", path, kSector);
   if (::flock(fd.get(), (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0)
-    return fail(ErrorKind::input_file, "disk {} is in use by another program ({})", path, std::strerror(errno));
+    return fail(ErrorKind::input_file, "disk {} is in use by another program ({})", path,
+                std::strerror(errno));
   return DiskImage(std::move(fd), path, static_cast<u64>(size) / kSector, read_only);
 }
 
@@ -71,8 +72,8 @@ bool DiskImage::flush() {
 bool DiskImage::discard(u64 sector, u64 count) {
   RS_CHECK(!read_only_ && contains(sector, count));
   if (count == 0) return true;
-  return ::fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(sector * kSector),
-                     static_cast<off_t>(count * kSector)) == 0;
+  return ::fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                     static_cast<off_t>(sector * kSector), static_cast<off_t>(count * kSector)) == 0;
 }
 
 }  // namespace ringshift

@@ -14,15 +14,15 @@ class DiskImage {
  public:
   static constexpr u32 kSector = 512;
 
-  // The file must be there, with a sector at least, and nobody else may have it open for writing (nor for reading,
-  // if it is to be written). A rest that is less than a sector isn't seen.
+  // The file must be there, with a sector at least, and nobody else may have it open for writing (nor for
+  // reading, if it is to be written). A rest that is less than a sector isn't seen.
   static Result<DiskImage> open(const std::string& path, bool read_only);
 
   const std::string& path() const { return path_; }
   bool read_only() const { return read_only_; }
   u64 sectors() const { return sectors_; }
-  // Whole sectors within the disk, which the caller sees to, as to read_only(). They return when it is done, in
-  // the calling thread. False: the host could not, which is said once on stderr.
+  // Whole sectors within the disk, which the caller sees to, as to read_only(). They return when it is done,
+  // in the calling thread. False: the host could not, which is said once on stderr.
   bool read(u64 sector, std::span<u8> bytes);
   bool write(u64 sector, std::span<const u8> bytes);
   bool flush();

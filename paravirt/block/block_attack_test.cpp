@@ -113,7 +113,8 @@ TEST(BlockAttack, WhatIsNotOffered) {
   for (const u8 operation : {BLKIF_OP_WRITE_BARRIER, BLKIF_OP_RESERVED_1, BLKIF_OP_INDIRECT, 7, 255})
     EXPECT_EQ(rig.ask(operation, 0, {rig.segment(kData, 0, 0)}), BLKIF_RSP_EOPNOTSUPP) << int{operation};
   xen32::blkif_request request{};
-  reinterpret_cast<xen32::blkif_request_discard&>(request) = {BLKIF_OP_DISCARD, BLKIF_DISCARD_SECURE, 0, 1, 0, 1};
+  reinterpret_cast<xen32::blkif_request_discard&>(request) = {
+      BLKIF_OP_DISCARD, BLKIF_DISCARD_SECURE, 0, 1, 0, 1};
   EXPECT_EQ(rig.ask(request), BLKIF_RSP_EOPNOTSUPP);
 }
 
@@ -188,11 +189,13 @@ TEST(BlockAttack, RandomRings) {
   std::mt19937 random(4);
   for (int round = 0; round < 300; ++round) {
     BlockRig rig;
-    for (u32 i = 0; i < kPageSize; ++i) rig.events.domain.page(BlockRig::kRing)[i] = static_cast<u8>(random());
+    for (u32 i = 0; i < kPageSize; ++i)
+      rig.events.domain.page(BlockRig::kRing)[i] = static_cast<u8>(random());
     rig.ring.rsp_prod = random() % 2 == 0 ? random() : 0;
     rig.ring.req_prod = rig.ring.rsp_prod + random() % 34;
     for (u32 i = 0; i < BlockRing::kEntries; ++i) {
-      auto& request = *reinterpret_cast<xen32::blkif_request*>(rig.events.domain.page(BlockRig::kRing) + 64 + i * 108);
+      auto& request =
+          *reinterpret_cast<xen32::blkif_request*>(rig.events.domain.page(BlockRig::kRing) + 64 + i * 108);
       request.operation = static_cast<u8>(random() % 7);
       request.nr_segments = static_cast<u8>(random() % 14);
       request.sector_number = random() % 80;

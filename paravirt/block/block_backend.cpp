@@ -88,7 +88,8 @@ void BlockBackend::on_store_change(const std::string&, const std::string&, const
       break;
     case xen32::XenbusStateInitialised:
     case xen32::XenbusStateConnected:
-      if (!connection_ && (state_ == xen32::XenbusStateInitWait || state_ == xen32::XenbusStateClosed) && !connect())
+      if (!connection_ && (state_ == xen32::XenbusStateInitWait || state_ == xen32::XenbusStateClosed) &&
+          !connect())
         close_broken("its front end offers no ring page or event channel that there is");
       break;
     case xen32::XenbusStateClosing:

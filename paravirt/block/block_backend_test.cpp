@@ -21,7 +21,8 @@ TEST(BlockBackend, ReadsAndWritesPartsOfPages) {
   BlockRig rig;
   rig.connect();
   const u32 data = BlockRig::kDataReference;
-  ASSERT_EQ(rig.ask(BLKIF_OP_READ, 5, {rig.segment(data, 2, 4), rig.segment(data + 1, 7, 7)}), BLKIF_RSP_OKAY);
+  ASSERT_EQ(rig.ask(BLKIF_OP_READ, 5, {rig.segment(data, 2, 4), rig.segment(data + 1, 7, 7)}),
+            BLKIF_RSP_OKAY);
   EXPECT_EQ(rig.data()[2 * 512 - 1], 0);
   EXPECT_EQ(rig.data()[2 * 512], 5);
   EXPECT_EQ(rig.data()[4 * 512 + 511], 7);

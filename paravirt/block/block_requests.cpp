@@ -31,11 +31,13 @@ i16 BlockRequests::execute(const xen32::blkif_request& request) {
 i16 BlockRequests::transfer(const xen32::blkif_request& request) {
   const bool is_write = request.operation == BLKIF_OP_WRITE;
   if (is_write && disk_.read_only()) return BLKIF_RSP_ERROR;
-  if (request.nr_segments == 0 || request.nr_segments > BLKIF_MAX_SEGMENTS_PER_REQUEST) return BLKIF_RSP_ERROR;
+  if (request.nr_segments == 0 || request.nr_segments > BLKIF_MAX_SEGMENTS_PER_REQUEST)
+    return BLKIF_RSP_ERROR;
   const std::span segments(request.seg, request.nr_segments);
   u64 total = 0;
   for (const auto& segment : segments) {
-    if (segment.first_sect > segment.last_sect || segment.last_sect >= kSectorsPerPage) return BLKIF_RSP_ERROR;
+    if (segment.first_sect > segment.last_sect || segment.last_sect >= kSectorsPerPage)
+      return BLKIF_RSP_ERROR;
     total += sectors_of(segment);
   }
   u64 sector = request.sector_number;

@@ -52,8 +52,6 @@ bool BlockRing::publish(bool& notify) {
   return true;
 }
 
-bool BlockRing::ask_for_event() {
-  return page_.write(offsetof(Page, req_event), taken_ + 1);
-}
+bool BlockRing::ask_for_event() { return page_.write(offsetof(Page, req_event), taken_ + 1); }
 
 }  // namespace ringshift::xen

@@ -18,7 +18,8 @@ class BlockRing {
   bool attach();
 
   enum class Next { none, request, broken };
-  // Copies the next request out of the ring. broken: the indices can't be, or the page is no longer to be had.
+  // Copies the next request out of the ring. broken: the indices can't be, or the page is no longer to be
+  // had.
   Next next(xen32::blkif_request& request);
   // The answer to a request that next() gave.
   bool respond(const xen32::blkif_request& request, i16 status);

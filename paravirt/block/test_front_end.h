@@ -92,7 +92,9 @@ struct BlockRig {
     put("state", "3");
   }
 
-  static xen32::blkif_request_segment segment(u32 reference, u8 first, u8 last) { return {reference, first, last}; }
+  static xen32::blkif_request_segment segment(u32 reference, u8 first, u8 last) {
+    return {reference, first, last};
+  }
   void push(const xen32::blkif_request& request) {
     const u32 at = ring.req_prod % BlockRing::kEntries;
     std::memcpy(events.domain.page(kRing) + 64 + at * 108, &request, sizeof request);
