@@ -13,19 +13,19 @@ struct Name {
   Value value;
 };
 constexpr std::array<Name, 26> kNames{{
-    {"m", Value::required},        {"kernel", Value::required},
-    {"initrd", Value::required},   {"append", Value::required},
-    {"engine", Value::required},   {"engine-switch", Value::required},
-    {"serial", Value::required},   {"nographic", Value::none},
-    {"debugcon", Value::required}, {"device", Value::required},
-    {"no-reboot", Value::none},    {"timeout", Value::required},
-    {"d", Value::required},        {"D", Value::required},
-    {"stats", Value::optional},    {"cpu", Value::required},
-    {"icount", Value::required},   {"bt-memory", Value::required},
-    {"bt-cache", Value::required}, {"bt-verify-part", Value::required},
-    {"monitor", Value::required},  {"help", Value::none},
+    {"m", Value::required},         {"kernel", Value::required},
+    {"initrd", Value::required},    {"append", Value::required},
+    {"engine", Value::required},    {"engine-switch", Value::required},
+    {"serial", Value::required},    {"nographic", Value::none},
+    {"debugcon", Value::required},  {"device", Value::required},
+    {"no-reboot", Value::none},     {"timeout", Value::required},
+    {"d", Value::required},         {"D", Value::required},
+    {"stats", Value::optional},     {"cpu", Value::required},
+    {"icount", Value::required},    {"bt-memory", Value::required},
+    {"bt-cache", Value::required},  {"bt-verify-part", Value::required},
+    {"monitor", Value::required},   {"help", Value::none},
     {"guest-abi", Value::required}, {"drive", Value::required},
-    {"every", Value::required},    {"limit", Value::required},
+    {"every", Value::required},     {"limit", Value::required},
 }};
 
 const Name* find(std::string_view name) {

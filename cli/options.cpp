@@ -76,9 +76,10 @@ void declare_options(CLI::App& app, RawOptions& raw) {
   text("--bt-verify-part", raw.bt_verify_part,
        "With -d verify: of N instructions verify one, in slices (default 1)", "N");
   text("--cpu", raw.cpu, "The CPU that CPUID shows: n270 (default), pentium3, core2", "MODEL");
-  text("--guest-abi", raw.guest_abi, "What the kernel is made for: pc (default), xen-pv (Xen's 32-bit PAE interface)",
-       "ABI");
-  app.add_option("--drive", raw.drives, "A disk of a xen-pv guest: file=FILE,if=xen; xvda, xvdb, ... in order")
+  text("--guest-abi", raw.guest_abi,
+       "What the kernel is made for: pc (default), xen-pv (Xen's 32-bit PAE interface)", "ABI");
+  app.add_option("--drive", raw.drives,
+                 "A disk of a xen-pv guest: file=FILE,if=xen; xvda, xvdb, ... in order")
       ->type_name("DRIVE")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);

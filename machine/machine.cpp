@@ -88,8 +88,9 @@ Result<void> Machine::make_board(i64 start_utc) {
 
 void Machine::make_xen_guest() {
   const xen::DomainSurroundings around{
-      *cpu_, *clock_, map_, *this, *backends_.serial,
-      [this](std::string report) { ask({RunOutcome::Kind::domain_crash, 0, std::move(report), {}}); }};
+      *cpu_, *clock_, map_, *this, *backends_.serial, [this](std::string report) {
+        ask({RunOutcome::Kind::domain_crash, 0, std::move(report), {}});
+      }};
   xen_ = std::make_unique<XenGuest>(around, [this](u32) { service(); });
 }
 

@@ -32,7 +32,8 @@ Result<void> XenGuest::boot(const MachineConfig& config, i64 utc) {
   if (!config.boot.initrd.empty()) module = RS_TRY(read_all(config.boot.initrd, "initrd"));
   domain_.reset();
   constexpr u64 kLeast = u64{4} << 20;
-  if (around_.map.memory().size() < kLeast) return fail(ErrorKind::usage, "-m: a Xen domain needs at least 4M");
+  if (around_.map.memory().size() < kLeast)
+    return fail(ErrorKind::usage, "-m: a Xen domain needs at least 4M");
   domain_ = std::make_unique<xen::Domain>(around_);
   RS_TRY(xen::build_domain(*domain_, {.kernel = kernel,
                                       .kernel_name = config.boot.kernel,

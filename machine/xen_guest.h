@@ -1,4 +1,5 @@
-// XenGuest: a machine's inside under -guest-abi xen-pv: the domain and what is behind its rings, in place of a board.
+// XenGuest: a machine's inside under -guest-abi xen-pv: the domain and what is behind its rings, in place of
+// a board.
 #pragma once
 
 #include <functional>

@@ -11,7 +11,8 @@ i32 set_gdt(Domain& domain, const HypercallArguments& arguments) {
   if (entries > FIRST_RESERVED_GDT_ENTRY) return -XEN_EINVAL;
   u32 frames[kReservedGdtPage] = {};
   const u32 pages = (entries + kEntries - 1) / kEntries;
-  if (!domain.copy_from_guest(frames, arguments[0], pages * static_cast<u32>(sizeof(u32)))) return -XEN_EFAULT;
+  if (!domain.copy_from_guest(frames, arguments[0], pages * static_cast<u32>(sizeof(u32))))
+    return -XEN_EFAULT;
   return domain.descriptors.set_gdt({frames, pages}, entries);
 }
 

@@ -3,8 +3,8 @@
 
 #include "cpu-model/paging.h"
 #include "cpu-model/segmentation.h"
-#include "paravirt/xen_errors.h"
 #include "paravirt/descriptor_check.h"
+#include "paravirt/xen_errors.h"
 
 namespace ringshift::xen {
 

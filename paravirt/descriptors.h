@@ -1,4 +1,5 @@
-// Descriptors: the guest's GDT and LDT, as windows on frames of the guest's that hold nothing but checked descriptors.
+// Descriptors: the guest's GDT and LDT, as windows on frames of the guest's that hold nothing but checked
+// descriptors.
 #pragma once
 
 #include <array>

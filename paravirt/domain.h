@@ -1,4 +1,5 @@
-// Domain: one Xen x86-32 PAE paravirtual domain with one virtual CPU: its parts, and how the CPU reaches them.
+// Domain: one Xen x86-32 PAE paravirtual domain with one virtual CPU: its parts, and how the CPU reaches
+// them.
 //
 // Guest memory is machine memory: mfn = gpa >> 12. The guest's kernel runs at CPL 1. Exceptions, INT n and
 // interrupts come here instead of to an IDT (DeliveryHook); INT 82h of the kernel is a hypercall.
@@ -63,8 +64,9 @@ class Domain final : public DomainMemory, public DeliveryHook {
   HypercallTable hypercalls;
   using HypercallFunction = i32 (*)(Domain&, const HypercallArguments&);
   void add_hypercall(u32 number, std::string_view name, HypercallFunction function) {
-    hypercalls.set(number, name,
-                   [this, function](const HypercallArguments& arguments) { return function(*this, arguments); });
+    hypercalls.set(number, name, [this, function](const HypercallArguments& arguments) {
+      return function(*this, arguments);
+    });
   }
 
   u32 domain_frames = 0;  // what the domain may have at most

@@ -43,7 +43,8 @@ class Builder {
   const ElfImage& elf_;
   u32 frames_ = 0;
   // Pseudo-physical frames of the elements, in their order.
-  u32 module_ = 0, p2m_ = 0, start_info_ = 0, store_ = 0, console_ = 0, tables_ = 0, table_count_ = 0, stack_ = 0;
+  u32 module_ = 0, p2m_ = 0, start_info_ = 0, store_ = 0, console_ = 0, tables_ = 0, table_count_ = 0,
+      stack_ = 0;
   u32 mapped_ = 0;  // how many frames are mapped at first
 };
 
@@ -61,8 +62,8 @@ void Builder::give_frames() {
 // One L3, an L2 for each gigabyte in use and the top one, an L1 for each 2 MiB.
 bool Builder::fits_tables() {
   const u32 pages_end = stack_ + 1;
-  const u64 end = align_up(u64{elf_.virtual_base} + (u64{pages_end} << kPageShift) + kPadding,
-                           u64{kRegionAlignment});
+  const u64 end =
+      align_up(u64{elf_.virtual_base} + (u64{pages_end} << kPageShift) + kPadding, u64{kRegionAlignment});
   if (end > kHypervisorStart) return false;
   mapped_ = static_cast<u32>((end - elf_.virtual_base) >> kPageShift);
   const u32 last = static_cast<u32>(end - 1);
@@ -76,12 +77,14 @@ bool Builder::fits_tables() {
 
 Result<void> Builder::lay_out() {
   const auto too_large = [&] {
-    return fail(ErrorKind::input_file, "kernel {} wants addresses where this domain has no memory; give a larger -m?",
+    return fail(ErrorKind::input_file,
+                "kernel {} wants addresses where this domain has no memory; give a larger -m?",
                 image_.kernel_name);
   };
   const u64 first = elf_.virtual_of(elf_.first);
   const u64 end = elf_.virtual_of(elf_.end);
-  if ((elf_.virtual_base & kPageOffsetMask) != 0 || first < elf_.virtual_base || end < first || end > kHypervisorStart)
+  if ((elf_.virtual_base & kPageOffsetMask) != 0 || first < elf_.virtual_base || end < first ||
+      end > kHypervisorStart)
     return fail(ErrorKind::input_file, "kernel {}: its addresses don't fit its virtual base {:#x}",
                 image_.kernel_name, elf_.virtual_base);
   u64 next = pages_for(end - elf_.virtual_base);
@@ -126,7 +129,8 @@ void Builder::copy(u32 pfn, u32 offset, const void* data, u64 length) {
 
 Result<void> Builder::load_image() {
   for (const LoadedPart& part : elf_.parts)
-    copy(0, elf_.virtual_of(part.physical) - elf_.virtual_base, image_.kernel.data() + part.offset, part.file_size);
+    copy(0, elf_.virtual_of(part.physical) - elf_.virtual_base, image_.kernel.data() + part.offset,
+         part.file_size);
   if (!image_.module.empty()) copy(module_, 0, image_.module.data(), image_.module.size());
   return {};
 }
@@ -135,7 +139,9 @@ Result<void> Builder::load_image() {
 void Builder::fill_hypercall_page() {
   if (!elf_.hypercall_page) return;
   const u32 at = *elf_.hypercall_page - elf_.virtual_base;
-  if (*elf_.hypercall_page < elf_.virtual_base || (at & kPageOffsetMask) != 0 || (at >> kPageShift) >= mapped_) return;
+  if (*elf_.hypercall_page < elf_.virtual_base || (at & kPageOffsetMask) != 0 ||
+      (at >> kPageShift) >= mapped_)
+    return;
   constexpr u32 kEach = 32;
   u8 page[kPageSize] = {};
   for (u32 number = 0; number < kPageSize / kEach; ++number) {
@@ -215,9 +221,13 @@ void Builder::enter() {
   domain_.descriptors.start();
   const auto segment = [](u16 selector, u8 dpl, bool code) {
     const u32 type = code ? kSegCode | kSegWritable | kSegAccessed : kSegWritable | kSegAccessed;
-    return SegmentRegister{selector, 0, type | kSegNotSystem | kSegPresent | kSegBig | kSegGranular |
-                                            (u32{dpl} << kSegDplShift),
-                           0xffffffff, 0, 0};
+    return SegmentRegister{
+        selector,
+        0,
+        type | kSegNotSystem | kSegPresent | kSegBig | kSegGranular | (u32{dpl} << kSegDplShift),
+        0xffffffff,
+        0,
+        0};
   };
   for (SegmentRegister& any : state.seg) any = segment(kRing1Ds, 1, false);
   state.segment(Seg::cs) = segment(kRing1Cs, 1, true);

@@ -50,9 +50,7 @@ class Reader {
     std::memcpy(&value, file_.data() + offset, sizeof value);
     return value;
   }
-  auto bad(const char* what) const {
-    return fail(ErrorKind::input_file, "kernel {}: {}", name_, what);
-  }
+  auto bad(const char* what) const { return fail(ErrorKind::input_file, "kernel {}: {}", name_, what); }
   Result<void> read_segment(const Segment& segment);
   Result<bool> read_notes(u64 offset, u64 size);
   Result<void> take_note(u32 type, std::span<const u8> value);
@@ -78,8 +76,7 @@ Result<void> Reader::read_segment(const Segment& segment) {
   if (segment.file_size > segment.memory_size || u64{segment.offset} + segment.file_size > file_.size() ||
       u64{segment.physical_address} + segment.memory_size > ~u32{0})
     return bad("the file is truncated or corrupt: an ELF segment makes no sense");
-  image_.parts.push_back(
-      {segment.offset, segment.file_size, segment.memory_size, segment.physical_address});
+  image_.parts.push_back({segment.offset, segment.file_size, segment.memory_size, segment.physical_address});
   return {};
 }
 

@@ -1,4 +1,5 @@
-// Code and stack segments that the hypervisor enters the guest by: ring 0's rights don't count, the guest's do.
+// Code and stack segments that the hypervisor enters the guest by: ring 0's rights don't count, the guest's
+// do.
 #pragma once
 
 #include "cpu-model/transfer_segments.h"

@@ -1,4 +1,5 @@
-// HypervisorSpace: what stands in every address space from F5800000 up, and the frames that the monitor keeps.
+// HypervisorSpace: what stands in every address space from F5800000 up, and the frames that the monitor
+// keeps.
 //
 // All of it is mapped read-only for the supervisor: ring 1 is that, too. The monitor writes past the page
 // tables. The GDT and LDT that the CPU uses are windows on the guest's descriptor frames.

@@ -1,4 +1,5 @@
-// MachineMemory: machine frames as the monitor itself reads and writes them, with the notices that caches of code need.
+// MachineMemory: machine frames as the monitor itself reads and writes them, with the notices that caches of
+// code need.
 #pragma once
 
 #include <cstring>

@@ -4,12 +4,15 @@
 namespace ringshift::xen {
 
 int check_foreign_domain(u32 domid) {
-  return domid == DOMID_SELF || domid == kDomainId ? 0 : domid == DOMID_IO || domid == DOMID_XEN ? -XEN_EPERM : -XEN_ESRCH;
+  return domid == DOMID_SELF || domid == kDomainId ? 0
+         : domid == DOMID_IO || domid == DOMID_XEN ? -XEN_EPERM
+                                                   : -XEN_ESRCH;
 }
 
 namespace {
 
-constexpr u32 kPreempted = 1u << 31;  // of a count: `done` holds what was done before (Xen's MMU_UPDATE_PREEMPTED)
+constexpr u32 kPreempted =
+    1u << 31;  // of a count: `done` holds what was done before (Xen's MMU_UPDATE_PREEMPTED)
 
 int one_update(Domain& domain, const xen32::mmu_update& update) {
   const u64 mfn = update.ptr >> kPageShift;
@@ -42,7 +45,8 @@ i32 mmu_update(Domain& domain, const HypercallArguments& arguments) {
   u32 i = 0;
   for (; i < count && result == 0; ++i) {
     if (i != 0 && domain.should_pause()) {
-      domain.continuation = {list + i * static_cast<u32>(sizeof(xen32::mmu_update)), (count - i) | kPreempted};
+      domain.continuation = {list + i * static_cast<u32>(sizeof(xen32::mmu_update)),
+                             (count - i) | kPreempted};
       break;
     }
     xen32::mmu_update update{};
@@ -93,7 +97,8 @@ i32 update_va_mapping_otherdomain(Domain& domain, const HypercallArguments& argu
 void register_mmu_update(Domain& domain) {
   domain.add_hypercall(__HYPERVISOR_mmu_update, "mmu_update", mmu_update);
   domain.add_hypercall(__HYPERVISOR_update_va_mapping, "update_va_mapping", update_va_mapping);
-  domain.add_hypercall(__HYPERVISOR_update_va_mapping_otherdomain, "update_va_mapping_otherdomain", update_va_mapping_otherdomain);
+  domain.add_hypercall(__HYPERVISOR_update_va_mapping_otherdomain, "update_va_mapping_otherdomain",
+                       update_va_mapping_otherdomain);
 }
 
 }  // namespace ringshift::xen

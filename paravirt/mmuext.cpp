@@ -96,8 +96,6 @@ i32 mmuext_op(Domain& domain, const HypercallArguments& arguments) {
 
 }  // namespace
 
-void register_mmuext(Domain& domain) {
-  domain.add_hypercall(__HYPERVISOR_mmuext_op, "mmuext_op", mmuext_op);
-}
+void register_mmuext(Domain& domain) { domain.add_hypercall(__HYPERVISOR_mmuext_op, "mmuext_op", mmuext_op); }
 
 }  // namespace ringshift::xen

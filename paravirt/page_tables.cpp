@@ -1,8 +1,8 @@
 // Validation of page tables, typed references, and changes of single entries (Xen's arch/x86/mm.c).
 #include "paravirt/page_tables.h"
 
-#include "paravirt/xen_errors.h"
 #include "paravirt/descriptor_check.h"
+#include "paravirt/xen_errors.h"
 
 namespace ringshift::xen {
 
@@ -66,8 +66,8 @@ void PageTables::put_type(Mfn mfn) {
   release(mfn, frame.type, guest_entries(frame.type));
 }
 
-// The attribute keeps stores to a page table off every fast path, and takes them out of the Tlb and the windows
-// where the guest has not flushed (XSA-286 and its like: stale translations must not outlive a type).
+// The attribute keeps stores to a page table off every fast path, and takes them out of the Tlb and the
+// windows where the guest has not flushed (XSA-286 and its like: stale translations must not outlive a type).
 void PageTables::retype(Mfn mfn, FrameType type) {
   frames_.at(mfn).type = type;
   const Gpa page = u64{mfn} << kPageShift;

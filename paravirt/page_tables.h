@@ -1,4 +1,5 @@
-// PageTables: direct paging: the guest's page tables are the CPU's, so each entry is checked before it counts.
+// PageTables: direct paging: the guest's page tables are the CPU's, so each entry is checked before it
+// counts.
 //
 // A frame becomes a page table of one level by validation of all its entries; each present entry holds a
 // reference to what it names, typed by what it allows. Such a frame is writable nowhere, and is changed

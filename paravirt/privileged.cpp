@@ -92,7 +92,8 @@ bool Privileged::execute(const Instruction& insn) {
       const Operand& from = insn.operands[1];
       if (from.kind == OperandKind::control) return read_control(from.reg, to.reg);
       if (to.kind == OperandKind::control) return write_control(to.reg, state.reg32(from.reg));
-      if (to.kind == OperandKind::debug) return set_debug_register(domain_.cpu, to.reg, state.reg32(from.reg));
+      if (to.kind == OperandKind::debug)
+        return set_debug_register(domain_.cpu, to.reg, state.reg32(from.reg));
       if (from.kind != OperandKind::debug || from.reg > 7 || from.reg == 4 || from.reg == 5) return false;
       state.set_reg32(to.reg, static_cast<u32>(state.dr[from.reg]));
       return true;
@@ -161,7 +162,9 @@ bool Privileged::read_msr(u32 index) {
     case kMsrApicBase:
     case kMsrMiscEnable:
     case kMsrPat: {
-      const u64 value = index == kMsrApicBase ? state.apic_base : index == kMsrPat ? state.pat : state.misc_enable;
+      const u64 value = index == kMsrApicBase ? state.apic_base
+                        : index == kMsrPat    ? state.pat
+                                              : state.misc_enable;
       set_edx_eax(state, value);
       return true;
     }
@@ -221,11 +224,11 @@ CpuidRegisters Privileged::cpuid(u32 leaf, u32 subleaf) const {
   CpuidRegisters answer = domain_.cpu.cpuid.query(leaf, subleaf);
   if (leaf == 1) {
     // VME, PSE, MCE, APIC, SEP, MTRR, PGE, MCA, PSE36, DS, ACPI, TM, PBE.
-    constexpr u32 kHiddenEdx = 1u << 1 | 1u << 3 | 1u << 7 | 1u << 9 | 1u << 11 | 1u << 12 | 1u << 13 | 1u << 14 |
-                               1u << 17 | 1u << 21 | 1u << 22 | 1u << 29 | 1u << 31;
+    constexpr u32 kHiddenEdx = 1u << 1 | 1u << 3 | 1u << 7 | 1u << 9 | 1u << 11 | 1u << 12 | 1u << 13 |
+                               1u << 14 | 1u << 17 | 1u << 21 | 1u << 22 | 1u << 29 | 1u << 31;
     // DTES64, MONITOR, DS-CPL, VMX, SMX, EST, TM2, xTPR, PDCM, PCID, DCA, x2APIC.
-    constexpr u32 kHiddenEcx = 1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 8 | 1u << 14 |
-                               1u << 15 | 1u << 17 | 1u << 18 | 1u << 21;
+    constexpr u32 kHiddenEcx = 1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 8 |
+                               1u << 14 | 1u << 15 | 1u << 17 | 1u << 18 | 1u << 21;
     constexpr u32 kHypervisor = 1u << 31;
     answer.edx &= ~kHiddenEdx;
     answer.ecx = (answer.ecx & ~kHiddenEcx) | kHypervisor;

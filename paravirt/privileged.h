@@ -1,4 +1,5 @@
-// Privileged: instructions of the guest's kernel that fault in ring 1 and that Xen executes for it, and CPUID as asked for.
+// Privileged: instructions of the guest's kernel that fault in ring 1 and that Xen executes for it, and CPUID
+// as asked for.
 #pragma once
 
 #include "cpu-model/cpuid.h"

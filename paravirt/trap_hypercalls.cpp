@@ -67,7 +67,8 @@ i32 callback_op(Domain& domain, const HypercallArguments& arguments) {
   xen32::callback_unregister request{};
   if (!domain.copy_from_guest(request, arguments[1])) return -XEN_EFAULT;
   // The event and failsafe callbacks can only be replaced.
-  return request.type == CALLBACKTYPE_event || request.type == CALLBACKTYPE_failsafe ? -XEN_EINVAL : -XEN_ENOSYS;
+  return request.type == CALLBACKTYPE_event || request.type == CALLBACKTYPE_failsafe ? -XEN_EINVAL
+                                                                                     : -XEN_ENOSYS;
 }
 
 i32 iret(Domain& domain, const HypercallArguments&) {

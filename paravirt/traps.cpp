@@ -81,8 +81,8 @@ void Traps::upcall() {
                event_callback.eip);
 }
 
-// The failsafe callback: the guest's segments or its return frame can't be loaded. The frame has DS, ES, FS and
-// GS on top.
+// The failsafe callback: the guest's segments or its return frame can't be loaded. The frame has DS, ES, FS
+// and GS on top.
 void Traps::failsafe(const Frame& bad) {
   if (failsafe_callback.eip == 0)
     return end_.crash("return to {:04x}:{:08x}, which can't be loaded, without a failsafe callback", bad.cs,
@@ -94,9 +94,10 @@ void Traps::failsafe(const Frame& bad) {
     StackFrame frame(*kernel, kernel_esp_, kKernelLevel, Fault::ss());
     const u32 mask = info_.masked() ? 1 : 0;
     const VcpuState& state = cpu_.state;
-    for (const u32 value : {bad.ss & 0xffff, bad.esp, saved_flags(false), (bad.cs & 0xffff) | mask << kMaskShift,
-                            bad.eip, u32{state.segment(Seg::gs).selector}, u32{state.segment(Seg::fs).selector},
-                            u32{state.segment(Seg::es).selector}, u32{state.segment(Seg::ds).selector}})
+    for (const u32 value :
+         {bad.ss & 0xffff, bad.esp, saved_flags(false), (bad.cs & 0xffff) | mask << kMaskShift, bad.eip,
+          u32{state.segment(Seg::gs).selector}, u32{state.segment(Seg::fs).selector},
+          u32{state.segment(Seg::es).selector}, u32{state.segment(Seg::ds).selector}})
       done = done && frame.push(cpu_, value, 4).has_value();
     if (done) {
       cpu_.state.segment(Seg::ss) = *kernel;
@@ -139,8 +140,9 @@ void Traps::iret() {
   const auto cs = static_cast<u16>(frame.cs);
   const u8 level = requested_level(cs);
   if (level == 0 || (frame.flags & kFlagVm) != 0)
-    return end_.crash("HYPERVISOR_iret to {:04x}:{:08x}, flags {:08x}: neither ring 0 nor v8086 mode is there", cs,
-                      frame.eip, frame.flags);
+    return end_.crash(
+        "HYPERVISOR_iret to {:04x}:{:08x}, flags {:08x}: neither ring 0 nor v8086 mode is there", cs,
+        frame.eip, frame.flags);
   if (level != kKernelLevel && (!read(4, frame.esp) || !read(5, frame.ss)))
     return end_.crash("HYPERVISOR_iret: no stack pointer at esp {:08x}", state.reg32(kEsp));
   if (architectural_iopl) iopl = (frame.flags >> kIoplShift) & 3;

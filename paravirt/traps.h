@@ -1,7 +1,7 @@
 // Traps: the guest's trap table, and the frames that exceptions and upcalls bounce off to its kernel.
 //
-// In place of an IDT and a TSS: set_trap_table, stack_switch and the callbacks. The frame is a native one, but
-// that the slot of CS has evtchn_upcall_mask in bits 16-23, and EFLAGS.IF is its opposite.
+// In place of an IDT and a TSS: set_trap_table, stack_switch and the callbacks. The frame is a native one,
+// but that the slot of CS has evtchn_upcall_mask in bits 16-23, and EFLAGS.IF is its opposite.
 #pragma once
 
 #include <array>

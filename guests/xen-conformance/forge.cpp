@@ -29,8 +29,7 @@ u32 hole() {
 Tables make_tables() {
   Tables tables{};
   u64** const all[] = {&tables.root, &tables.directory, &tables.top, &tables.leaf};
-  for (u64** table : all)
-    *table = reinterpret_cast<u64*>(xen::take_page());
+  for (u64** table : all) *table = reinterpret_cast<u64*>(xen::take_page());
   tables.directory[0] = xen::entry_of(tables.leaf, xen::kPresent | xen::kWritable | xen::kUser);
   tables.root[0] = xen::boot_root()[0];
   tables.root[1] = xen::entry_of(tables.directory, xen::kPresent);

@@ -1,4 +1,5 @@
-// What guests that attack Xen's interface share: errors as results, frames that aren't theirs, address spaces.
+// What guests that attack Xen's interface share: errors as results, frames that aren't theirs, address
+// spaces.
 #pragma once
 
 #include "xen-runtime/xen.h"

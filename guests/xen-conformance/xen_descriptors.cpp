@@ -53,7 +53,8 @@ void check_tables() {
   const xen_pfn_t foreign = foreign_frame(), none = 0xffffffff;
   check_error(xen::set_gdt(&foreign, 512), XEN_EINVAL, "a foreign GDT page");
   check_error(xen::set_gdt(&none, 512), XEN_EINVAL, "frame FFFFFFFF as a GDT page");
-  check_error(xen::set_gdt(&frame, FIRST_RESERVED_GDT_ENTRY + 1), XEN_EINVAL, "a GDT that reaches Xen's part");
+  check_error(xen::set_gdt(&frame, FIRST_RESERVED_GDT_ENTRY + 1), XEN_EINVAL,
+              "a GDT that reaches Xen's part");
   check_error(xen::set_gdt(&frame, 0xffffffff), XEN_EINVAL, "a GDT of 2^32 - 1 entries");
   const xen_pfn_t table = mfn_of(xen::boot_root());
   check_error(xen::set_gdt(&table, 512), XEN_EINVAL, "a page table as a GDT page");
@@ -69,7 +70,8 @@ void check_tables() {
 void check_updates() {
   check_success(set_entry(3, kFlatData | dpl(3)), "a data segment of DPL 3");
   check_success(set_entry(3, kFlatData | dpl(1)), "of DPL 1");
-  check(set_entry(3, kFlatData) != 0 || level_of(g_gdt[3]) != 0, "a data segment of DPL 0 doesn't come to be");
+  check(set_entry(3, kFlatData) != 0 || level_of(g_gdt[3]) != 0,
+        "a data segment of DPL 0 doesn't come to be");
   check(set_entry(3, kFlatCode) != 0 || level_of(g_gdt[3]) != 0, "nor a code segment");
   const u64 conforming = kFlatCode | u64{4} << 40;
   check(set_entry(3, conforming) != 0 || level_of(g_gdt[3]) != 0, "nor a conforming one");
@@ -98,7 +100,8 @@ void check_addresses() {
   check(table[4] == 0, "and isn't");
   check_error(xen::update_descriptor(machine_address(&page[5]) + 4, data), XEN_EINVAL, "half a descriptor");
   check(page[5] == 0 && page[6] == 0, "isn't written");
-  check_error(xen::update_descriptor(u64{foreign_frame()} * kPage, data), XEN_EINVAL, "nor is a foreign frame");
+  check_error(xen::update_descriptor(u64{foreign_frame()} * kPage, data), XEN_EINVAL,
+              "nor is a foreign frame");
   check_error(xen::update_descriptor(machine_address(&page[7]) | u64{1} << 44, data), XEN_EINVAL,
               "an address plus 2^44 is not that page");
   check(page[7] == 0, "which isn't written");
@@ -108,7 +111,8 @@ void check_local_table() {
   u64* page = new_page();
   page[1] = kFlatData | dpl(1);
   xen::make_read_only(page);
-  check_error(xen::mmuext(MMUEXT_SET_LDT, xen::address(page) + 8, 512), XEN_EINVAL, "an LDT must be at a page");
+  check_error(xen::mmuext(MMUEXT_SET_LDT, xen::address(page) + 8, 512), XEN_EINVAL,
+              "an LDT must be at a page");
   check_error(xen::mmuext(MMUEXT_SET_LDT, xen::address(page), 8193), XEN_EINVAL, "of 8,192 entries at most");
   check_success(xen::mmuext(MMUEXT_SET_LDT, xen::address(page), 512), "a good LDT");
   check_none(run(load_fs, 8 | 4 | 1), "its data segment can be loaded");
@@ -120,7 +124,8 @@ void check_local_table() {
   xen::make_read_only(page);
   xen::mmuext(MMUEXT_SET_LDT, xen::address(page), 512);
   const Caught forged = run(load_fs, 8 | 4 | 1);
-  check(forged.any && (forged.vector == 13 || forged.vector == 14), "an LDT page with a TSS in it is of no use");
+  check(forged.any && (forged.vector == 13 || forged.vector == 14),
+        "an LDT page with a TSS in it is of no use");
   xen::mmuext(MMUEXT_SET_LDT, 0, 0);
 }
 

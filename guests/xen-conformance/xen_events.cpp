@@ -47,7 +47,8 @@ int bind_ipi(u32& port) {
   return error;
 }
 bool is_pending(u32 port) {
-  return (static_cast<volatile xen_ulong_t*>(xen::g_shared->evtchn_pending)[port / 32] >> (port % 32) & 1) != 0;
+  return (static_cast<volatile xen_ulong_t*>(xen::g_shared->evtchn_pending)[port / 32] >> (port % 32) & 1) !=
+         0;
 }
 u32 upcalls_of(u32 port) { return static_cast<volatile u32*>(g_count)[port]; }
 

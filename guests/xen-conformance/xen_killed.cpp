@@ -14,10 +14,9 @@ bool is(const char* name) {
 
 // A frame for HYPERVISOR_iret, whose stub pushes EAX.
 [[noreturn]] void go(u32 eip, u32 cs, u32 eflags, u32 esp, u32 ss) {
-  asm volatile(
-      "pushl %4\n pushl %3\n pushl %2\n pushl %1\n pushl %0\n jmp hypercall_page + %c5" ::"r"(eip),
-      "r"(cs), "r"(eflags), "r"(esp), "r"(ss), "i"(__HYPERVISOR_iret * 32)
-      : "memory");
+  asm volatile("pushl %4\n pushl %3\n pushl %2\n pushl %1\n pushl %0\n jmp hypercall_page + %c5" ::"r"(eip),
+               "r"(cs), "r"(eflags), "r"(esp), "r"(ss), "i"(__HYPERVISOR_iret * 32)
+               : "memory");
   __builtin_unreachable();
 }
 
@@ -39,8 +38,10 @@ void guest_main() {
   print(xen::command_line());
   print("\n");
   if (is("iret-ring0")) go(kHere, 0xe008, 2, 0, 0);
-  if (is("iret-no-stack")) asm volatile("movl %0, %%esp\n jmp hypercall_page + %c1" ::"r"(kNowhere), "i"(__HYPERVISOR_iret * 32));
-  if (is("iret-hole")) asm volatile("movl %0, %%esp\n jmp hypercall_page + %c1" ::"r"(0xfffffff8), "i"(__HYPERVISOR_iret * 32));
+  if (is("iret-no-stack"))
+    asm volatile("movl %0, %%esp\n jmp hypercall_page + %c1" ::"r"(kNowhere), "i"(__HYPERVISOR_iret * 32));
+  if (is("iret-hole"))
+    asm volatile("movl %0, %%esp\n jmp hypercall_page + %c1" ::"r"(0xfffffff8), "i"(__HYPERVISOR_iret * 32));
   if (is("no-handler")) clear_gates();
   if (is("handler-nowhere")) {
     const trap_info_t traps[] = {{6, 4, FLAT_KERNEL_CS, kNowhere}, {14, 4, FLAT_KERNEL_CS, kNowhere}, {}};

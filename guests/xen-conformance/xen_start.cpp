@@ -13,10 +13,17 @@ using xen::kPage;
 u32 segment(const char* name) {
   u32 value = 0;
   switch (name[0]) {
-    case 'c': asm volatile("movl %%cs, %0" : "=r"(value)); break;
-    case 's': asm volatile("movl %%ss, %0" : "=r"(value)); break;
-    case 'd': asm volatile("movl %%ds, %0" : "=r"(value)); break;
-    default: asm volatile("movl %%es, %0" : "=r"(value));
+    case 'c':
+      asm volatile("movl %%cs, %0" : "=r"(value));
+      break;
+    case 's':
+      asm volatile("movl %%ss, %0" : "=r"(value));
+      break;
+    case 'd':
+      asm volatile("movl %%ds, %0" : "=r"(value));
+      break;
+    default:
+      asm volatile("movl %%es, %0" : "=r"(value));
   }
   return value & 0xffff;
 }
@@ -62,7 +69,8 @@ void check_boot_tables() {
   for (u32 linear = 0; linear < xen::linear_map_end(); linear += kPage) {
     const u64* entry = xen::entry_of_page(linear);
     if (entry == nullptr || (*entry & xen::kPresent) == 0) ++wrong;
-    if (entry != nullptr && linear >= first && linear < last && (*entry & xen::kWritable) != 0) ++writable_tables;
+    if (entry != nullptr && linear >= first && linear < last && (*entry & xen::kWritable) != 0)
+      ++writable_tables;
   }
   check_equal(wrong, 0, "the linear map is complete");
   check_equal(writable_tables, 0, "no bootstrap page table is mapped writable");

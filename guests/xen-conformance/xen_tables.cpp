@@ -41,7 +41,8 @@ void check_writable_tables() {
   check_page_fault(run(store, xen::address(leaf)), 3, store_at, xen::address(leaf), "it is read-only still");
   check_success(xen::update_va_mapping(hole(), entry_of(leaf, kPresent | kUser), UVMF_INVLPG),
                 "a page table may be mapped to be read");
-  check_equal(*reinterpret_cast<volatile u32*>(hole()), static_cast<u32>(leaf[0]), "and is what is seen there");
+  check_equal(*reinterpret_cast<volatile u32*>(hole()), static_cast<u32>(leaf[0]),
+              "and is what is seen there");
   check_page_fault(run(store, hole()), 3, store_at, hole(), "not to be written");
   check_success(xen::update_va_mapping(hole(), 0, UVMF_INVLPG), "it may be unmapped");
 }
@@ -82,7 +83,8 @@ void check_flags() {
   check_equal(static_cast<u32>(directory[0]), 0, "the directory has none");
   check_success(xen::update_va_mapping(hole(), page | 0xe00 | xen::kAccessed | xen::kDirty, UVMF_INVLPG),
                 "bits 9 to 11, A and D are the guest's");
-  check_success(xen::update_va_mapping(hole(), ~u64{0} & ~u64{1}, UVMF_INVLPG), "an absent entry may be anything");
+  check_success(xen::update_va_mapping(hole(), ~u64{0} & ~u64{1}, UVMF_INVLPG),
+                "an absent entry may be anything");
   check_success(xen::update_va_mapping(hole(), 0, UVMF_INVLPG), "and zero");
 }
 
@@ -120,7 +122,8 @@ void check_pins() {
   check_error(xen::mmuext(MMUEXT_PIN_L4_TABLE, mfn_of(page)), XEN_EINVAL, "there is no fourth level");
   check_success(xen::make_writable(page), "the page is free in the end");
   check_error(xen::unpin_table(xen::take_page()), XEN_EINVAL, "a page that isn't pinned can't be unpinned");
-  check_error(xen::pin_table(xen::g_shared, 1), XEN_EINVAL, "shared_info is no page table");
+  check_error(xen::mmuext(MMUEXT_PIN_L1_TABLE, xen::g_start->shared_info / kPage), XEN_EINVAL,
+              "shared_info is no page table");
 }
 
 void check_levels() {
@@ -131,7 +134,8 @@ void check_levels() {
               "a directory can't be its own table");
   check_error(xen::write_entry(&directory[1], entry_of(xen::boot_root(), kAll)), XEN_EINVAL,
               "the root is no table");
-  check_error(xen::write_entry(&directory[1], entry_of(page, kAll)), XEN_EINVAL, "a writable page is no table");
+  check_error(xen::write_entry(&directory[1], entry_of(page, kAll)), XEN_EINVAL,
+              "a writable page is no table");
   check_equal(static_cast<u32>(directory[1]), 0, "the directory is as it was");
   check_success(xen::write_entry(&directory[1], entry_of(leaf, kAll)), "one table at two places");
   check_success(xen::write_entry(&directory[1], 0), "and at one again");
@@ -156,7 +160,8 @@ void check_top() {
   xen::make_read_only(leaf);
   const u32 slots[] = {kSlot, kSlot + 1, 511u};
   for (const u32 slot : slots)
-    if (xen::write_entry(&top[slot], entry_of(leaf, kAll)) == 0) check(false, "an entry of Xen's was written");
+    if (xen::write_entry(&top[slot], entry_of(leaf, kAll)) == 0)
+      check(false, "an entry of Xen's was written");
   check(top[kSlot] == before, "Xen's entries of the top directory are Xen's");
   check(xen::write_entry(&top[kSlot], 0) != 0 && top[kSlot] == before, "nor can they be cleared");
   check_success(xen::write_entry(&top[kSlot - 1], entry_of(leaf, kAll)), "those below are the guest's");
@@ -165,7 +170,8 @@ void check_top() {
   const u64 page = entry_of(new_page(), kAll);
   const u32 linears[] = {HYPERVISOR_VIRT_START, MACH2PHYS_VIRT_END, 0xfffff000ul};
   for (const u32 linear : linears)
-    if (xen::update_va_mapping(linear, page, UVMF_INVLPG) == 0) check(false, "a page in Xen's hole was mapped");
+    if (xen::update_va_mapping(linear, page, UVMF_INVLPG) == 0)
+      check(false, "a page in Xen's hole was mapped");
   check(xen::pfn_of(mfn_of(1u)) == 1, "M2P is as it was");
   const u64 last = root[3];
   check(xen::write_entry(&root[3], 0) != 0 && root[3] == last, "the fourth entry of a root in use stays");
@@ -185,7 +191,8 @@ void check_roots() {
   unprotect(tables);
   tables.root[3] = tables.root[1];
   protect(tables);
-  check_error(xen::pin_table(tables.root, 3), XEN_EINVAL, "a root with one directory at two places, one the top");
+  check_error(xen::pin_table(tables.root, 3), XEN_EINVAL,
+              "a root with one directory at two places, one the top");
   unprotect(tables);
   tables.root[3] = entry_of(tables.top, kPresent);
   tables.root[2] = entry_of(tables.root, kPresent);

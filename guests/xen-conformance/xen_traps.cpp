@@ -35,7 +35,8 @@ void check_kernel_exceptions() {
   check_caught(run(read_port), 13, 0, read_port_at, "IN is #GP without a port of one's own");
   check_caught(run(load_tables), 13, 0, load_tables_at, "LGDT is #GP");
   check_caught(run(bad_selector), 13, 0x1230, bad_selector_at, "#GP of a bad selector");
-  check_caught(run(reserved_interrupt), 13, 0x20 * 8 + 2, reserved_interrupt_at, "INT 20h without a gate is #GP");
+  check_caught(run(reserved_interrupt), 13, 0x20 * 8 + 2, reserved_interrupt_at,
+               "INT 20h without a gate is #GP");
   check_caught(run(free_interrupt), 13, 0x90 * 8 + 2, free_interrupt_at, "INT 90h without a gate is #GP");
   check_page_fault(run(store_eax, 0x90000000), 2, store_eax_at, 0x90000000, "#PF of a write, nothing there");
   const Caught fault = run(divide);

@@ -1,4 +1,5 @@
-// ConsoleRing: the back end of a Xen console (xen/io/console.h): the guest's ring page to and from a CharBackend.
+// ConsoleRing: the back end of a Xen console (xen/io/console.h): the guest's ring page to and from a
+// CharBackend.
 #pragma once
 
 #include "devices/backend/char_backend.h"

@@ -1,7 +1,8 @@
 // GrantTable: the grant table (version 1) of one Xen domain, and what its back ends reach through it.
 //
-// The table's frames are shared with the guest, which writes an entry for each page that another domain may use.
-// An entry is read anew at each use; a page that stays mapped (MappedGrant) keeps the frame that was found first.
+// The table's frames are shared with the guest, which writes an entry for each page that another domain may
+// use. An entry is read anew at each use; a page that stays mapped (MappedGrant) keeps the frame that was
+// found first.
 #pragma once
 
 #include <map>
@@ -32,8 +33,8 @@ class GrantTable {
   // For the domain builder: lets domain 0 use a frame, as tools do for the console and xenstore.
   void permit(u32 reference, Mfn frame);
 
-  // For back ends: copies from or to a granted page, at offset; offset + length <= kPageSize. False, and nothing
-  // done, if the entry doesn't permit it or the frame isn't the domain's.
+  // For back ends: copies from or to a granted page, at offset; offset + length <= kPageSize. False, and
+  // nothing done, if the entry doesn't permit it or the frame isn't the domain's.
   bool read(u32 reference, u32 offset, void* data, u32 length);
   bool write(u32 reference, u32 offset, const void* data, u32 length);
   // Maps a page for reading and writing until the result is destroyed, which must be before this table.

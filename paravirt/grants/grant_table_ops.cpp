@@ -52,9 +52,7 @@ i16 GrantTable::refuse_map(const gnttab_map_grant_ref& map) {
   return known ? GNTST_bad_gntref : GNTST_bad_domain;
 }
 
-i16 GrantTable::refuse_unmap(const gnttab_unmap_grant_ref&) {
-  return GNTST_bad_handle;
-}
+i16 GrantTable::refuse_unmap(const gnttab_unmap_grant_ref&) { return GNTST_bad_handle; }
 
 int GrantTable::set_version(Gva argument) {
   gnttab_set_version version;

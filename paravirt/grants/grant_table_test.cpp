@@ -1,4 +1,5 @@
-// GrantTable: what a back end may reach, the hypercall's commands, and what a hostile guest writes into entries.
+// GrantTable: what a back end may reach, the hypercall's commands, and what a hostile guest writes into
+// entries.
 #include "paravirt/grants/grant_table.h"
 
 #include <random>
@@ -65,7 +66,8 @@ TEST(GrantTable, NothingElseIsGranted) {
 
 TEST(GrantTable, AGrantGivesNoMoreThanTheDomainHas) {
   GrantRig rig;
-  for (const Mfn frame : {u32{0}, FakeDomain::kFirst - 1, FakeDomain::kFirst + FakeDomain::kFrames, u32{0xffff'ffff}}) {
+  for (const Mfn frame :
+       {u32{0}, FakeDomain::kFirst - 1, FakeDomain::kFirst + FakeDomain::kFrames, u32{0xffff'ffff}}) {
     rig.entry(9) = {GTF_permit_access, 0, frame};
     EXPECT_FALSE(rig.can_read(9));
     EXPECT_FALSE(rig.can_write(9));
@@ -201,7 +203,8 @@ TEST(GrantTable, HostileCalls) {
   EXPECT_EQ(unmap.status, GNTST_bad_handle);
 
   EXPECT_EQ(rig.grants.op(GNTTABOP_copy, FakeDomain::kArguments, 0xffff'ffff), -xen32::XEN_E2BIG);
-  EXPECT_EQ(rig.grants.op(GNTTABOP_copy, FakeDomain::kArguments, 1000), -xen32::XEN_EFAULT) << "beyond the page";
+  EXPECT_EQ(rig.grants.op(GNTTABOP_copy, FakeDomain::kArguments, 1000), -xen32::XEN_EFAULT)
+      << "beyond the page";
   EXPECT_EQ(rig.grants.op(GNTTABOP_transfer, FakeDomain::kArguments, 1), -xen32::XEN_ENOSYS);
   EXPECT_EQ(rig.grants.op(0xffff'ffff, FakeDomain::kArguments, 1), -xen32::XEN_ENOSYS);
   for (u32 command = 0; command <= GNTTABOP_get_version; ++command) {
