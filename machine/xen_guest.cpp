@@ -2,7 +2,6 @@
 #include "machine/xen_guest.h"
 
 #include "machine/loaders/input_file.h"
-#include "paravirt/domain_builder.h"
 
 namespace ringshift {
 
@@ -30,16 +29,18 @@ Result<void> XenGuest::boot(const MachineConfig& config, i64 utc) {
   const std::vector<u8> kernel = RS_TRY(read_all(config.boot.kernel, "kernel"));
   std::vector<u8> module;
   if (!config.boot.initrd.empty()) module = RS_TRY(read_all(config.boot.initrd, "initrd"));
+  devices_.reset();
   domain_.reset();
   constexpr u64 kLeast = u64{4} << 20;
   if (around_.map.memory().size() < kLeast)
     return fail(ErrorKind::usage, "-m: a Xen domain needs at least 4M");
   domain_ = std::make_unique<xen::Domain>(around_);
-  RS_TRY(xen::build_domain(*domain_, {.kernel = kernel,
-                                      .kernel_name = config.boot.kernel,
-                                      .module = module,
-                                      .command_line = config.boot.append,
-                                      .utc = utc}));
+  const xen::BuiltDomain built = RS_TRY(xen::build_domain(*domain_, {.kernel = kernel,
+                                                                     .kernel_name = config.boot.kernel,
+                                                                     .module = module,
+                                                                     .command_line = config.boot.append,
+                                                                     .utc = utc}));
+  devices_ = std::make_unique<xen::DomainDevices>(*domain_, built, around_.console);
   return {};
 }
 

@@ -8,7 +8,7 @@
 
 #include "cpu-model/cpu_io.h"
 #include "machine/machine_config.h"
-#include "paravirt/domain.h"
+#include "paravirt/domain_devices.h"
 
 namespace ringshift {
 
@@ -44,12 +44,12 @@ class XenGuest {
   Result<void> boot(const MachineConfig& config, i64 utc);
   CpuIo& io() { return io_; }
   xen::Domain& domain() { return *domain_; }
-  const xen::Domain* domain_or_null() const { return domain_.get(); }
 
  private:
   xen::DomainSurroundings around_;
   XenIo io_;
   std::unique_ptr<xen::Domain> domain_;
+  std::unique_ptr<xen::DomainDevices> devices_;  // of domain_, and gone before it
 };
 
 }  // namespace ringshift

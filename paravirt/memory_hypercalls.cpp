@@ -28,7 +28,7 @@ bool find_free(const Domain& domain, Mfn& from) {
 i32 get_frames(Domain& domain, Gva argument, bool populate) {
   Extents list;
   if (!domain.copy_from_guest(list.request, argument)) return -XEN_EFAULT;
-  if (!self(list.request.domid)) return 0;  // as Xen answers: not one extent was done
+  if (!self(list.request.domid)) return 0;  // none done
   if (list.request.extent_order != 0) return 0;
   Mfn free = 0;
   for (u32 i = 0; i < list.request.nr_extents; ++i) {
@@ -48,7 +48,7 @@ i32 get_frames(Domain& domain, Gva argument, bool populate) {
 i32 give_frames_back(Domain& domain, Gva argument) {
   Extents list;
   if (!domain.copy_from_guest(list.request, argument)) return -XEN_EFAULT;
-  if (!self(list.request.domid)) return 0;  // as Xen answers: not one extent was done
+  if (!self(list.request.domid)) return 0;  // none done
   if (list.request.extent_order != 0) return 0;
   u32 i = 0;
   for (; i < list.request.nr_extents; ++i) {
@@ -70,6 +70,14 @@ i32 count_frames(const Domain& domain) {
   return count;
 }
 
+// How much memory the domain that the argument names has; there is this one.
+i32 reservation(Domain& domain, Gva at, i32 frames) {
+  xen32::xen_memory_domain request{};
+  if (!domain.copy_from_guest(request, at)) return -XEN_EFAULT;
+  const int error = check_foreign_domain(request.domid);
+  return error != 0 ? error : frames;
+}
+
 i32 machphys_mapping(Domain& domain, Gva at) {
   const xen32::xen_machphys_mapping mapping{kHypervisorStart, kM2pEnd, domain.frames.size() - 1};
   return domain.copy_to_guest(at, mapping) ? 0 : -XEN_EFAULT;
@@ -88,11 +96,11 @@ i32 memory_op(Domain& domain, const HypercallArguments& arguments) {
     case XENMEM_maximum_ram_page:
       return static_cast<i32>(domain.frames.size() - 1);
     case XENMEM_current_reservation:
-      return count_frames(domain);
+      return reservation(domain, arguments[1], count_frames(domain));
     case XENMEM_maximum_reservation:
-      return static_cast<i32>(domain.domain_frames);
+      return reservation(domain, arguments[1], static_cast<i32>(domain.domain_frames));
     case XENMEM_maximum_gpfn:
-      return static_cast<i32>(domain.domain_frames - 1);
+      return reservation(domain, arguments[1], static_cast<i32>(domain.domain_frames - 1));
     case XENMEM_machphys_mapping:
       return machphys_mapping(domain, arguments[1]);
     default:
