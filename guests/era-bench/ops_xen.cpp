@@ -15,7 +15,7 @@ namespace ops {
 
 void start() {
   require(xen::set_callbacks(xen::address(event_stub), xen::address(failsafe_stub)), "set_callbacks");
-  if (xen::bind_virq(VIRQ_TIMER) < -100) panic("VIRQ_TIMER can't be bound");
+  if (xen::bind_virq(VIRQ_TIMER) < 0) panic("VIRQ_TIMER can't be bound");
   xen::fpu_taskswitch(false);
   g_tsc_khz = xen::tsc_khz();
 }

@@ -38,7 +38,8 @@ void refuse_store(u32 linear, const volatile u64* page, const char* name) {
 void check_protected_page() {
   u64* page = new_page();
   use(page);
-  check_success(map_without_flush(xen::address(page), entry_of(page, kPresent)), "read-only, without a flush");
+  check_success(map_without_flush(xen::address(page), entry_of(page, kPresent)),
+                "read-only, without a flush");
   check_success(xen::pin_table(page, 1), "a page that was written becomes a table");
   refuse_store(xen::address(page), page, "and can't be written by its old mapping");
   xen::unpin_table(page);
