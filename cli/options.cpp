@@ -79,7 +79,7 @@ void declare_options(CLI::App& app, RawOptions& raw) {
   text("--guest-abi", raw.guest_abi,
        "What the kernel is made for: pc (default), xen-pv (Xen's 32-bit PAE interface)", "ABI");
   app.add_option("--drive", raw.drives,
-                 "A disk of a xen-pv guest: file=FILE,if=xen; xvda, xvdb, ... in order")
+                 "A disk of a xen-pv guest: file=FILE,if=xen[,readonly=on]; xvda, xvdb, ... in order")
       ->type_name("DRIVE")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
@@ -144,6 +144,8 @@ Result<void> read_guest_abi(const RawOptions& raw, MachineConfig& machine) {
   else if (raw.guest_abi != "pc")
     return fail(ErrorKind::usage, "-guest-abi takes pc or xen-pv, not '{}'", raw.guest_abi);
   for (const std::string& drive : raw.drives) machine.xen_disks.push_back(RS_TRY(parse_drive(drive)));
+  if (machine.xen_disks.size() > XenDisk::kMax)
+    return fail(ErrorKind::usage, "-drive: a xen-pv guest has {} disks at most", XenDisk::kMax);
   if (machine.guest_abi == GuestAbi::pc && !machine.xen_disks.empty())
     return fail(ErrorKind::usage, "-drive: there are disks under -guest-abi xen-pv only");
   if (machine.guest_abi == GuestAbi::xen_pv && machine.has_engine(EngineKind::kvm))
