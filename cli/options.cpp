@@ -183,6 +183,9 @@ Result<RunOptions> understand(const RawOptions& raw, const CLI::App& app) {
   Tracer check;
   RS_TRY(check.enable(raw.trace_words));
   options.machine.bt_verify = check.on(TracePoint::verify);
+  // The replica has no hypervisor behind it.
+  if (options.machine.bt_verify && options.machine.guest_abi == GuestAbi::xen_pv)
+    return fail(ErrorKind::usage, "-d verify does not go with -guest-abi xen-pv; `ringshift lockstep` does");
   if (options.machine.bt_verify && !options.machine.has_engine(EngineKind::bt))
     return fail(ErrorKind::usage, "-d verify compares -engine bt with interp; there is nothing to compare");
   if (!options.machine.bt_verify && app.count("--bt-verify-part") != 0)

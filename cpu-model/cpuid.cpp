@@ -153,6 +153,7 @@ Result<CpuidTable> CpuidTable::create(std::string_view name, const HostFeatures&
     const u32 max = leaf >= 0x80000000 ? model.max_extended : model.max_basic;
     if (leaf <= max) table.leaves_.push_back({leaf, subleaf, registers});
   };
+  table.highest_extended_ = model.max_extended;
   add(0, 0, {model.max_basic, 0x756e6547, 0x6c65746e, 0x49656e69});  // "Genu", "ntel", "ineI"
   add(1, 0, leaf_1(model));
   add(2, 0, kCacheDescriptors);
@@ -166,21 +167,6 @@ Result<CpuidTable> CpuidTable::create(std::string_view name, const HostFeatures&
   for (const CpuidFeatureBit& f : kFeatureBits)
     table.has_bit_of_[static_cast<unsigned>(f.feature)] = offers(model, f.feature);
   return table;
-}
-
-CpuidRegisters CpuidTable::query(u32 leaf, u32 subleaf) const {
-  const u32 max_basic = leaves_.front().registers.eax;
-  auto in_range = [&] {
-    if (leaf < 0x80000000) return leaf <= max_basic;
-    for (const Leaf& l : leaves_)
-      if (l.leaf == 0x80000000) return leaf <= l.registers.eax;
-    return false;
-  };
-  if (!in_range()) leaf = max_basic;
-  const bool has_subleaves = leaf == 4 || leaf == 7;
-  for (const Leaf& l : leaves_)
-    if (l.leaf == leaf && (!has_subleaves || l.subleaf == subleaf)) return l.registers;
-  return {};
 }
 
 std::span<const CpuidFeatureBit> cpuid_feature_bits() { return kFeatureBits; }

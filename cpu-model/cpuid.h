@@ -36,20 +36,35 @@ class CpuidTable {
   static Result<CpuidTable> create(std::string_view model,
                                    const HostFeatures& host = HostFeatures::of_this_host());
 
-  // An unknown leaf answers as the highest basic leaf does (SDM vol. 2A CPUID); `subleaf` is ECX.
-  // The APIC bit, OSXSAVE and the like do not depend on state here: callers may patch (APIC disabled).
-  CpuidRegisters query(u32 leaf, u32 subleaf) const;
-  bool has(CpuFeature feature) const { return has_bit_of_[static_cast<unsigned>(feature)]; }
-  // Leaf 1 EAX.
-  u32 signature() const;
-  // All that is answered with something else than zeros, for an engine whose hardware executes CPUID.
   struct Leaf {
     u32 leaf, subleaf;
     CpuidRegisters registers;
   };
+  // An unknown leaf answers as the highest basic leaf does (SDM vol. 2A CPUID); `subleaf` is ECX.
+  // The APIC bit, OSXSAVE and the like do not depend on state here: callers may patch (APIC disabled).
+  CpuidRegisters query(u32 leaf, u32 subleaf) const {
+    const Leaf* found = find(leaf, subleaf);
+    // Leaves 0 and 80000000 tell the highest of their kinds.
+    const u32 highest = leaf < 0x80000000 ? highest_basic() : highest_extended_;
+    if (found == nullptr && leaf > highest) found = find(highest_basic(), subleaf);
+    return found != nullptr ? found->registers : CpuidRegisters{};
+  }
+  bool has(CpuFeature feature) const { return has_bit_of_[static_cast<unsigned>(feature)]; }
+  // Leaf 1 EAX.
+  u32 signature() const;
+  // All that is answered with something else than zeros, for an engine whose hardware executes CPUID.
   const std::vector<Leaf>& leaves() const { return leaves_; }
 
  private:
+  u32 highest_basic() const { return leaves_.front().registers.eax; }
+  const Leaf* find(u32 leaf, u32 subleaf) const {
+    const bool has_subleaves = leaf == 4 || leaf == 7;
+    for (const Leaf& l : leaves_)
+      if (l.leaf == leaf && (!has_subleaves || l.subleaf == subleaf)) return &l;
+    return nullptr;
+  }
+
+  u32 highest_extended_ = 0;
   std::vector<Leaf> leaves_;
   bool has_bit_of_[64] = {};
 };

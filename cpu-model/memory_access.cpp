@@ -20,23 +20,23 @@ bool watched(const Cpu& cpu, Gva gva) {
          match_breakpoints(cpu, page_of(gva), kPageSize, AccessKind::write) != 0;
 }
 
-// Puts a translation into the Tlb, with the tags that the page's kind and attributes allow. Null for MMIO.
+// Puts a translation into the Tlb, with the tags that the page's kind and attributes allow: none for MMIO.
 const TlbEntry* install(Cpu& cpu, Gva gva, const PageTranslation& translation, bool user) {
   ++cpu.tlb.counters.misses;
   const Gva page = page_of(gva);
   const Gpa frame = align_down(translation.gpa, Gpa{kPageSize});
   const PageFlags flags = cpu.phys.flags(frame);
   u8* host = cpu.phys.host(frame);
-  if (host == nullptr) return nullptr;
-  const bool plain_read = (flags & kAttrWatch) == 0 && !watched(cpu, page);
+  const bool plain_read = host != nullptr && (flags & kAttrWatch) == 0 && !watched(cpu, page);
   const bool plain_write = plain_read && translation.writable && (flags & kWriteAttributes) == 0 &&
                            static_cast<PageKind>(flags & kPageKindMask) == PageKind::ram;
   TlbEntry entry{};
   entry.read_tag = plain_read ? page : Tlb::kInvalid;
   entry.write_tag = plain_write ? page : Tlb::kInvalid;
-  entry.fetch_tag = translation.executable ? page : Tlb::kInvalid;
+  entry.fetch_tag = host != nullptr && translation.executable ? page : Tlb::kInvalid;
   entry.addend = reinterpret_cast<u64>(host) - page;
-  entry.global = (translation.global ? kTlbGlobal : 0) | (translation.writable ? kTlbWritable : 0);
+  entry.mapping =
+      page | kTlbMapped | (translation.global ? kTlbGlobal : 0) | (translation.writable ? kTlbWritable : 0);
   entry.page = frame;
   return &cpu.tlb.fill(page, user, entry, translation.large);
 }
@@ -44,10 +44,8 @@ const TlbEntry* install(Cpu& cpu, Gva gva, const PageTranslation& translation, b
 // Where the byte at gva is, for an access of this kind: from the Tlb if it knows, else by a walk.
 Outcome<Gpa> locate(Cpu& cpu, Gva gva, AccessKind kind, bool user) {
   const TlbEntry& entry = cpu.tlb.entry(gva, user);
-  const bool known =
-      kind == AccessKind::fetch
-          ? entry.fetch_tag == page_of(gva)
-          : entry.read_tag == page_of(gva) && (kind == AccessKind::read || entry.global & kTlbWritable);
+  const bool known = kind == AccessKind::fetch ? entry.fetch_tag == page_of(gva)
+                                               : Tlb::maps(entry, gva, kind == AccessKind::write);
   if (known) return entry.page | (gva & kPageOffsetMask);
   const PageTranslation translation = RS_TRY(walk(cpu, gva, kind, user));
   install(cpu, gva, translation, user);

@@ -62,6 +62,29 @@ TEST_F(Access, TlbMayBeStaleUntilInvlpg) {
   EXPECT_FAULT(Fault::pf(0x5000, 0), read_linear<u8>(cpu_, 0x5000, false));
 }
 
+// A device's page is walked to once, until its entry is flushed; what is there is asked anew each time.
+TEST_F(Access, ADevicesPageStaysInTheTlb) {
+  map(0x5000, kVga, kP | kW);
+  EXPECT_DONE(write_linear<u32>(cpu_, 0x5010, 1, false));
+  const u64 misses = cpu_.tlb.counters.misses;
+  EXPECT_DONE(write_linear<u32>(cpu_, 0x5010, 2, false));
+  EXPECT_DONE(read_linear<u32>(cpu_, 0x5014, false));
+  EXPECT_EQ(cpu_.tlb.counters.misses, misses);
+  EXPECT_EQ(cpu_.tlb.entry(0x5000, false).fetch_tag, Tlb::kInvalid);
+  poke<u32>(kTable + 5 * 4, 0);
+  EXPECT_DONE(write_linear<u32>(cpu_, 0x5010, 3, false));
+  EXPECT_DONE(invalidate_page(cpu_, 0x5000));
+  EXPECT_FAULT(Fault::pf(0x5010, kPfWrite), write_linear<u32>(cpu_, 0x5010, 4, false));
+}
+
+TEST_F(Access, ADevicesPageReadFirstIsMarkedDirtyByTheWrite) {
+  map(0x5000, kVga, kP | kW);
+  EXPECT_DONE(read_linear<u32>(cpu_, 0x5010, false));
+  EXPECT_EQ(pte(0x5000) & kD, 0u);
+  EXPECT_DONE(write_linear<u32>(cpu_, 0x5010, 1, false));
+  EXPECT_NE(pte(0x5000) & kD, 0u);
+}
+
 TEST_F(Access, UserAndSupervisorEntriesAreSeparate) {
   map(0x5000, 0x345000, kP | kW);
   EXPECT_DONE(write_linear<u8>(cpu_, 0x5000, 1, false));

@@ -186,12 +186,4 @@ Outcome<u64> read_tsc(Cpu& cpu) {
   return tsc_now(cpu);
 }
 
-CpuidRegisters execute_cpuid(const Cpu& cpu, u32 leaf, u32 subleaf) {
-  CpuidRegisters registers = cpu.cpuid.query(leaf, subleaf);
-  constexpr u32 kApicBit = 1u << 9;
-  constexpr u64 kApicEnabled = 1u << 11;
-  if (leaf == 1 && (cpu.state.apic_base & kApicEnabled) == 0) registers.edx &= ~kApicBit;
-  return registers;
-}
-
 }  // namespace ringshift

@@ -10,6 +10,12 @@ Outcome<> write_msr(Cpu& cpu, u32 index, u64 value);
 // RDTSC, with CR4.TSD's check.
 Outcome<u64> read_tsc(Cpu& cpu);
 // CPUID with the bits that follow state (APIC enabled).
-CpuidRegisters execute_cpuid(const Cpu& cpu, u32 leaf, u32 subleaf);
+inline CpuidRegisters execute_cpuid(const Cpu& cpu, u32 leaf, u32 subleaf) {
+  CpuidRegisters registers = cpu.cpuid.query(leaf, subleaf);
+  constexpr u32 kApicBit = 1u << 9;
+  constexpr u64 kApicEnabled = 1u << 11;
+  if (leaf == 1 && (cpu.state.apic_base & kApicEnabled) == 0) registers.edx &= ~kApicBit;
+  return registers;
+}
 
 }  // namespace ringshift

@@ -14,6 +14,7 @@ inline constexpr u32 kEventService = 1u << 2;    // timers or device work are du
 inline constexpr u32 kEventExit = 1u << 3;       // leave run()
 // Set by the engine's own thread: state that the polled fast path must look at before the next instruction.
 inline constexpr u32 kEventInspect = 1u << 4;
+inline constexpr u32 kEventSample = 1u << 5;  // the engine's own: time to look at what the guest is busy with
 
 // An engine that can't poll `events` while guest code runs (hardware) is told of them by this.
 class EngineKick {

@@ -12,9 +12,7 @@ constexpr TlbEntry kEmpty{Tlb::kInvalid, Tlb::kInvalid, 0, Tlb::kInvalid, 0, ~Gp
 constexpr unsigned kRegionShift = 22;
 
 bool in_region(const TlbEntry& entry, Gva gva) {
-  const u32 region = gva >> kRegionShift;
-  return entry.read_tag >> kRegionShift == region || entry.write_tag >> kRegionShift == region ||
-         entry.fetch_tag >> kRegionShift == region;
+  return (entry.mapping & kTlbMapped) != 0 && entry.mapping >> kRegionShift == gva >> kRegionShift;
 }
 
 // Whether any of 16 numbers is the wanted one. In vectors by hand: gcc leaves the loop scalar at -O2, at
@@ -46,7 +44,7 @@ const TlbEntry& Tlb::fill(Gva gva, bool user, const TlbEntry& entry, bool large)
   const unsigned at = index(gva);
   const u32 group = 1u << (at / kGroup);
   used_[table] |= group;
-  if ((entry.global & kTlbGlobal) == 0) local_[table] |= group;
+  if ((entry.mapping & kTlbGlobal) == 0) local_[table] |= group;
   if (large) large_.set(gva >> kRegionShift);
   frames_[table][at] = static_cast<u32>(entry.page >> kPageShift);
   return tables_[table][at] = entry;
@@ -70,7 +68,7 @@ void Tlb::flush_non_global() {
     for (u32 groups = local_[user]; groups != 0; groups &= groups - 1) {
       const unsigned first = static_cast<unsigned>(std::countr_zero(groups)) * kGroup;
       for (unsigned i = first; i < first + kGroup; ++i)
-        if ((tables_[user][i].global & kTlbGlobal) == 0) drop(user, i);
+        if ((tables_[user][i].mapping & kTlbGlobal) == 0) drop(user, i);
     }
     local_[user] = 0;
   }

@@ -20,15 +20,16 @@ struct TlbEntry {
   u32 write_tag;
   u64 addend;  // host address of the page, less its gva
   u32 fetch_tag;
-  u32 global;  // kTlbGlobal, kTlbWritable
-  Gpa page;    // guest-physical page
+  u32 mapping;  // the page's gva, with kTlbMapped, kTlbGlobal, kTlbWritable
+  Gpa page;     // guest-physical page
 };
 static_assert(sizeof(TlbEntry) == 32);
 
-// Bits of TlbEntry::global. The second lets the slow path skip the walk where only the page's attributes, not
-// the page tables, forbid a plain store.
+// Bits of TlbEntry::mapping, which spares the slow path the walk where what the page is, and not the page
+// tables, forbids a plain access: a device, a page with write attributes.
 inline constexpr u32 kTlbGlobal = 1u << 0;    // survives MOV CR3 under CR4.PGE
 inline constexpr u32 kTlbWritable = 1u << 1;  // the page tables allow writes, and D is set
+inline constexpr u32 kTlbMapped = 1u << 2;    // the entry is one
 
 class Tlb {
  public:
@@ -50,6 +51,12 @@ class Tlb {
     return plain(found, found.write_tag, gva, size);
   }
   Table& table(bool user) { return tables_[user ? 1 : 0]; }
+
+  // Whether `entry` translates gva for a data access, plain or not.
+  static bool maps(const TlbEntry& entry, Gva gva, bool write) {
+    const u32 wanted = kTlbMapped | (write ? kTlbWritable : 0);
+    return ((entry.mapping ^ gva) & ~kPageOffsetMask) == 0 && (entry.mapping & wanted) == wanted;
+  }
 
   // The only way in. large: the page is part of a 2 or 4 MiB one.
   const TlbEntry& fill(Gva gva, bool user, const TlbEntry& entry, bool large);

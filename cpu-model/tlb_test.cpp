@@ -13,7 +13,8 @@ class TlbTest : public ::testing::Test {
   std::unique_ptr<Tlb> tlb_ = std::make_unique<Tlb>();
 
   void put(Gva gva, Gpa page, bool user, bool global, bool large = false) {
-    tlb_->fill(gva, user, {gva, gva, 0, Tlb::kInvalid, global ? kTlbGlobal : 0u, page}, large);
+    tlb_->fill(gva, user, {gva, gva, 0, Tlb::kInvalid, gva | kTlbMapped | (global ? kTlbGlobal : 0u), page},
+               large);
   }
   bool has(Gva gva, bool user) { return tlb_->entry(gva, user).read_tag == gva; }
 };

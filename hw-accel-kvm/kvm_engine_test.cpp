@@ -12,7 +12,7 @@ namespace ringshift {
 namespace {
 
 // Ports answer with their number; what is written to them is kept.
-class PortIo final : public CpuIo {
+class PortIo : public CpuIo {
  public:
   RecordingIo memory;
   std::vector<std::pair<u16, u32>> written;
@@ -287,6 +287,69 @@ TEST_F(KvmEngineTest, PendingDebugTrapIsDeliveredFirst) {
   ASSERT_EQ(ports_.written.size(), 2u);
   EXPECT_EQ(ports_.written[0].first, 3);
   EXPECT_EQ(state_.dr[6] & 1, 1u);
+}
+
+class IoBreakpointTest : public KvmEngineTest {
+ protected:
+  // #DB writes to port 3, and takes the breakpoint away.
+  void SetUp() override {
+    KvmEngineTest::SetUp();
+    if (IsSkipped()) return;
+    poke<u32>(1 * 4, 0x1100);
+    code({0xe6, 0x03, 0x66, 0x31, 0xc0, 0x0f, 0x23, 0xf8, 0xcf},
+         0x1100);  // out 3, al; xor eax, eax; mov dr7, eax; iret
+    state_.dr[1] = 0x44;
+    state_.dr[7] = 0x400 | 8 | 2u << 20 | 1u << 22;  // G1, two ports from 44h on
+    state_.cr4 = kCr4De;
+  }
+  std::vector<u16> ports_written() const {
+    std::vector<u16> ports;
+    for (const auto& [port, value] : ports_.written) ports.push_back(port);
+    return ports;
+  }
+};
+
+TEST_F(IoBreakpointTest, TrapsBehindTheInstruction) {
+  code({0xe6, 0x42, 0xe6, 0x44, 0xe6, 0x02, 0xf4});  // out 42h, al; out 44h, al; out 2, al; hlt
+  EXPECT_EQ(run(), ExitReason::halted);
+  EXPECT_EQ(ports_written(), (std::vector<u16>{0x42, 0x44, 3, 2}));
+  EXPECT_EQ(state_.dr[6] & 0xf, 2u);
+  EXPECT_EQ(state_.rip, kCode + 7);
+}
+
+TEST_F(IoBreakpointTest, OnlyWithDe) {
+  state_.cr4 = 0;
+  code({0xe6, 0x44, 0xe6, 0x02, 0xf4});
+  EXPECT_EQ(run(), ExitReason::halted);
+  EXPECT_EQ(ports_written(), (std::vector<u16>{0x44, 2}));
+}
+
+TEST_F(IoBreakpointTest, OneTrapWithASingleStep) {
+  state_.rflags |= kFlagTf;
+  code({0xe5, 0x43, 0xe6, 0x02, 0xf4});                            // in ax, 43h
+  code({0xe6, 0x03, 0x0f, 0x21, 0xf0, 0xe6, 0x04, 0xf4}, 0x1100);  // out 3, al; mov eax, dr6; out 4, al; hlt
+  EXPECT_EQ(run(), ExitReason::halted);
+  EXPECT_EQ(ports_written(), (std::vector<u16>{3, 4}));
+  EXPECT_EQ(ports_.written.back().second & 0xf, 2u);
+  EXPECT_EQ(state_.dr[6] & 0x4000, 0x4000u);
+}
+
+TEST_F(IoBreakpointTest, IsKeptWhenTheEngineIsLeft) {
+  code({0xe6, 0x44, 0xe6, 0x02, 0xf4});
+  struct ExitingIo final : PortIo {
+    void port_out(u16 port, unsigned size, u32 value) override {
+      PortIo::port_out(port, size, value);
+      control->raise_event(kEventExit);
+    }
+  } exiting;
+  exiting.control = &control_;
+  engine_->restore(state_);
+  EXPECT_EQ(engine_->run(exiting), ExitReason::requested);
+  engine_->save(state_);
+  EXPECT_EQ(state_.rip, kCode + 2);
+  EXPECT_EQ(state_.pending_dr6, 2u);
+  EXPECT_EQ(again(), ExitReason::halted);
+  EXPECT_EQ(ports_written(), (std::vector<u16>{3, 2}));
 }
 
 TEST(KvmSystem, SaysWhatToDo) {

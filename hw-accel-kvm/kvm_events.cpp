@@ -1,6 +1,8 @@
 // Finishing what KVM had begun.
 #include "hw-accel-kvm/kvm_events.h"
 
+#include <utility>
+
 #include "cpu-model/exceptions.h"
 
 namespace ringshift {
@@ -17,7 +19,11 @@ bool is_software(u8 vector) {
 // Without KVM_CAP_EXCEPTION_PAYLOAD KVM has put CR2 and DR6 in place already.
 void deliver_exception(Cpu& cpu, const kvm_vcpu_events& events) {
   const u8 vector = events.exception.nr;
-  if (vector == kDebugVector) return deliver_debug_trap(cpu, static_cast<u32>(cpu.state.dr[6]) & kDr6Causes);
+  if (vector == kDebugVector) {
+    // What waits besides (an I/O breakpoint's trap) is one #DB with it.
+    const auto waits = static_cast<u32>(std::exchange(cpu.state.pending_dr6, 0));
+    return deliver_debug_trap(cpu, waits | (static_cast<u32>(cpu.state.dr[6]) & kDr6Causes));
+  }
   Fault fault{static_cast<Vector>(vector), events.exception.has_error_code != 0,
               static_cast<u16>(events.exception.error_code), static_cast<u32>(cpu.state.cr2)};
   deliver_fault(cpu, fault);

@@ -3,9 +3,11 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "cpu-model/exceptions.h"
 #include "cpu-model/interp/interpreter.h"
+#include "hw-accel-kvm/io_breakpoints.h"
 #include "hw-accel-kvm/kvm_cpuid.h"
 #include "hw-accel-kvm/kvm_events.h"
 #include "hw-accel-kvm/kvm_exits.h"
@@ -69,6 +71,7 @@ Result<KvmLoop::Step> KvmLoop::turn(CpuIo& io) {
     io.service(kEventService);
     return Step{};  // it may have raised others
   }
+  if (io_traps_ != 0) return trap_after_io(io);
   if (in_kvm_) {
     RS_TRY(attend_in_kvm());
   } else {
@@ -106,7 +109,7 @@ Result<KvmLoop::Step> KvmLoop::serve(CpuIo& io) {
     case KVM_EXIT_IO:
       ++counters_.io;
       unfinished_ = true;
-      serve_port_io(run, io);
+      RS_TRY(serve_io(io));
       return Step{};
     case KVM_EXIT_MMIO:
       ++counters_.mmio;
@@ -242,6 +245,7 @@ void KvmLoop::restore(const VcpuState& state) {
   cpu_.state = state;
   cpu_.flush_all();
   in_kvm_ = known_valid_ = false;
+  io_traps_ = 0;
 }
 
 Result<void> KvmLoop::state_in(CpuIo& io) {
@@ -262,6 +266,7 @@ Result<void> KvmLoop::state_out(CpuIo& io) {
   RS_TRY(time_.save(io, cpu_.state));
   in_kvm_ = false;
   known_ = cpu_.state;
+  cpu_.state.pending_dr6 |= std::exchange(io_traps_, 0);
   known_valid_ = !finish_events(cpu_, image.events);
   if (!known_valid_) ++counters_.events_finished;
   return {};
@@ -277,6 +282,21 @@ Result<KvmLoop::Step> KvmLoop::finish_instruction(CpuIo& io) {
     step = RS_TRY(enter_and_serve(io));
   }
   return step;
+}
+
+Result<void> KvmLoop::serve_io(CpuIo& io) {
+  kvm_run& run = vcpu_.shared();
+  serve_port_io(run, io);
+  io_traps_ |= RS_TRY(match_io_breakpoints_in_kvm(vcpu_, cpu_, run.io.port, run.io.size));
+  return {};
+}
+
+// An I/O breakpoint is a trap behind its instruction (SDM vol. 3B 18.3.1.1): behind what KVM does of a REP at
+// once.
+Result<KvmLoop::Step> KvmLoop::trap_after_io(CpuIo& io) {
+  const Step ended = RS_TRY(finish_instruction(io));
+  if (!ended) RS_TRY(state_out(io));
+  return ended;
 }
 
 Result<void> KvmLoop::serve_msr(CpuIo& io, bool write) {

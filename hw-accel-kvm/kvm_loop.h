@@ -57,6 +57,8 @@ class KvmLoop {
   Result<void> state_in(CpuIo& io);
   Result<void> state_out(CpuIo& io);
   Result<Step> finish_instruction(CpuIo& io);
+  Result<void> serve_io(CpuIo& io);
+  Result<Step> trap_after_io(CpuIo& io);
   Result<void> serve_msr(CpuIo& io, bool write);
   Result<void> debug_in();
 
@@ -74,6 +76,7 @@ class KvmLoop {
   bool in_kvm_ = false;  // KVM holds the state
   bool ran_ = false;  // KVM_RUN has returned since the state went in: the shared page tells of IF and shadows
   bool unfinished_ = false;  // the instruction of the last exit is completed by the next KVM_RUN
+  u32 io_traps_ = 0;         // DR6 bits of I/O breakpoints that the unfinished instruction has met
   bool queued_ = false;      // an interrupt was given to KVM since it last ran
   bool single_step_ = false;
   bool stepping_ = false;  // as KVM was told

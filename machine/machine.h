@@ -14,6 +14,7 @@
 #include "cpu-model/cpu.h"
 #include "devices/backend/char_backend.h"
 #include "devices/clock.h"
+#include "machine/alarm_advance.h"
 #include "machine/board_io.h"
 #include "machine/cpu_wires.h"
 #include "machine/engine_rotation.h"
@@ -114,6 +115,7 @@ class Machine final : public PowerControl {
   void ask(RunOutcome outcome);
   void service();
   void follow_deadline();
+  void wait_for_alarm();
   void wait_while_halted();
   void wait_while_paused();
   bool may_wake(u32 events) const;
@@ -141,6 +143,8 @@ class Machine final : public PowerControl {
   std::optional<EngineRotation> rotation_;
   WorkQueue queue_{control_};
   HostAlarm alarm_{control_};
+  AlarmAdvance advance_;
+  u64 alarm_due_ = Clock::kNever;  // the deadline that the alarm is ahead of
   std::vector<std::function<void()>> between_runs_;
   std::atomic<bool> stop_requested_{false};
   std::optional<RunOutcome> asked_;

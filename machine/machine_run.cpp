@@ -91,10 +91,21 @@ void Machine::post_between_runs(std::function<void()> work) {
 void Machine::service() {
   ++counters_.services;
   queue_.run();
+  wait_for_alarm();
   clock_->run_due();
   if (!run_to_ || control_.retired < *run_to_) return;
   reached_ = true;
   control_.raise_event(kEventExit);
+}
+
+// The alarm has rung ahead of its deadline: waits for the rest.
+void Machine::wait_for_alarm() {
+  if (alarm_due_ == Clock::kNever) return;
+  const u64 now = clock_->now_ns();
+  if (now + advance_.ns() < alarm_due_) return;  // something else woke us
+  advance_.woken(static_cast<i64>(now) - static_cast<i64>(alarm_due_));
+  while (clock_->now_ns() < alarm_due_) __builtin_ia32_pause();
+  alarm_due_ = Clock::kNever;
 }
 
 // The earliest deadline changed: program what will remind us of it.
@@ -105,9 +116,12 @@ void Machine::follow_deadline() {
     control_.deadline = std::min(due, run_to_.value_or(~u64{0}));
     return;
   }
+  alarm_due_ = Clock::kNever;
   if (next == Clock::kNever) return alarm_.disarm();
   const u64 now = clock_->now_ns();
-  alarm_.arm(next > now ? next - now : 0);
+  if (next <= now) return alarm_.arm(0);
+  alarm_.arm(advance_.wake_after(next - now));
+  if (next - now >= 2 * advance_.ns()) alarm_due_ = next;
 }
 
 void Machine::pause_guest() {
@@ -115,6 +129,7 @@ void Machine::pause_guest() {
   paused_ = true;
   clock_->pause();
   alarm_.disarm();
+  alarm_due_ = Clock::kNever;
 }
 
 void Machine::continue_guest() {

@@ -26,7 +26,7 @@ bool plain_access(PageFlags flags, bool table_writable, bool writable) {
 bool ShadowWindow::for_this_window(const TlbEntry& entry, const Plan& plan) const {
   if (key_.role != WindowRole::global) return true;
   const u64 rights = plan.path.linear ? plan.path.entry : plan.path.entry & plan.leaf;
-  return (entry.global & kTlbGlobal) != 0 && (rights & kEntryUser) == 0;
+  return (entry.mapping & kTlbGlobal) != 0 && (rights & kEntryUser) == 0;
 }
 
 Outcome<FillResult> ShadowWindow::fill(Cpu& cpu, Gva gva, AccessKind kind) {
@@ -41,7 +41,7 @@ Outcome<FillResult> ShadowWindow::fill(Cpu& cpu, Gva gva, AccessKind kind) {
   plan.page = gva >> kPageShift;
   plan.frame = static_cast<u32>(found->page >> kPageShift);
   plan.writable = found->write_tag != Tlb::kInvalid;
-  plan.table_writable = (found->global & kTlbWritable) != 0;
+  plan.table_writable = (found->mapping & kTlbWritable) != 0;
   plan.path = read_directory(cpu, plan.page / kRegionPages);
   plan.leaf = plan.path.page_entry(plan.page);
   // The walk was made of these very entries, unless a device writes to page tables at this moment.

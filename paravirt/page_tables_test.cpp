@@ -126,12 +126,13 @@ TEST_F(XenPageTables, WhatIsMappedWritableIsNoTable) {
 TEST_F(XenPageTables, ForeignFramesAreNotReached) {
   const Space s = make_space();
   ASSERT_EQ(tables_.pin(s.l3, FrameType::l3), 0);
-  const u64 frames[] = {foreign(), memory_.frames() - 1, memory_.frames(), 0xffffffff, u64{1} << 32,
-                        (u64{1} << 40) - 1};
+  const u64 frames[] = {foreign(),  memory_.frames() - 1, memory_.frames(),
+                        0xffffffff, u64{1} << 32,         (u64{1} << 40) - 1};
   for (const u64 mfn : frames) {
     for (const u64 bits : {kReadOnly, kReadWrite})
       EXPECT_EQ(tables_.update(s.l1, 9, (mfn << kPageShift & kPteFrame) | bits, false), -XEN_EINVAL) << mfn;
-    EXPECT_EQ(tables_.update(s.l2, 9, (mfn << kPageShift & kPteFrame) | kReadWrite, false), -XEN_EINVAL) << mfn;
+    EXPECT_EQ(tables_.update(s.l2, 9, (mfn << kPageShift & kPteFrame) | kReadWrite, false), -XEN_EINVAL)
+        << mfn;
     EXPECT_EQ(tables_.update(mfn, 0, 0, false), -XEN_EINVAL) << mfn;
     EXPECT_EQ(tables_.pin(mfn, FrameType::l1), -XEN_EINVAL) << mfn;
     EXPECT_EQ(tables_.unpin(mfn), -XEN_EINVAL) << mfn;
@@ -164,7 +165,8 @@ TEST_F(XenPageTables, BitsThatAreNotTheGuestsAreRefused) {
     const u64 entry = entry_for(s.page, kReadWrite) | u64{1} << bit;
     EXPECT_EQ(tables_.update(s.l1, 7, entry, false), -XEN_EINVAL) << "also if nothing else changes: " << bit;
     EXPECT_EQ(tables_.update(s.l1, 8, entry, false), -XEN_EINVAL) << bit;
-    EXPECT_EQ(tables_.update(s.l2, 8, entry_for(s.l1, kReadWrite) | u64{1} << bit, false), -XEN_EINVAL) << bit;
+    EXPECT_EQ(tables_.update(s.l2, 8, entry_for(s.l1, kReadWrite) | u64{1} << bit, false), -XEN_EINVAL)
+        << bit;
   }
   // XSA-212's and -182's like: a fast path that lets rights slip through.
   EXPECT_EQ(tables_.update(s.l2, 5, entry_for(s.l1, kReadWrite) | u64{1} << 7, false), -XEN_EINVAL);
@@ -267,7 +269,8 @@ TEST_F(XenPageTablesFewReferences, AnOverflowOfACountIsAnError) {
   expect_free(s.page);
   // The L1's own count, by entries of the directory.
   u32 named = 0;
-  while (named < 2 * kMost && tables_.update(s.l2, 100 + named, entry_for(s.l1, kReadWrite), false) == 0) ++named;
+  while (named < 2 * kMost && tables_.update(s.l2, 100 + named, entry_for(s.l1, kReadWrite), false) == 0)
+    ++named;
   EXPECT_LT(named, kMost);
   EXPECT_LE(frames_.at(s.l1).type_count, kMost);
 }

@@ -1,9 +1,9 @@
 // AddressSpaceHeat: which user address spaces are worth a window.
 //
 // A window fill costs what thousands of lookups cost (design 2.3), so an address space begins with lookups
-// and gets a window when events have found it running in user mode a few times: some ticks of the guest's
-// clock. It loses the window again if that is filled faster than it is used (a new process has taken over the
-// CR3), and for longer if comparing it at each context switch costs too much of the time.
+// and gets a window when events have found it running in user mode a few times: ticks of the guest's clock,
+// samples. It loses the window again if that is filled faster than it is used (a new process has taken over
+// the CR3), and for longer if comparing it at each context switch costs too much of the time.
 #pragma once
 
 #include <unordered_map>
@@ -17,7 +17,6 @@ class AddressSpaceHeat {
   // What windows have cost so far, at some time.
   struct Cost {
     u64 now_ns = 0;
-    u64 fills = 0;     // of all windows
     u64 compared = 0;  // pages, in resynchronisations of this address space's window
   };
 
@@ -29,12 +28,19 @@ class AddressSpaceHeat {
     if (space.touches >= kHot && compared_too_much(space.last, cost)) {
       space.touches = -kRest;
     } else {
-      constexpr u64 kFillsPerTouch = 64;
-      const bool filled_too_fast = space.touches >= kHot && cost.fills - space.last.fills > kFillsPerTouch;
-      space.touches = filled_too_fast ? 0 : space.touches + 1;
+      ++space.touches;
     }
     space.last = cost;
+    space.fills = 0;
     return space.touches >= kHot;
+  }
+  // Its window was filled. False if that has happened too often since it was touched: it is hot no longer.
+  bool filled(u32 cr3) {
+    constexpr u32 kFillsPerTouch = 64;
+    const auto found = spaces_.find(cr3);
+    if (found == spaces_.end() || ++found->second.fills <= kFillsPerTouch) return true;
+    found->second = {};
+    return false;
   }
   bool hot(u32 cr3) const {
     const auto found = spaces_.find(cr3);
@@ -46,6 +52,7 @@ class AddressSpaceHeat {
   static constexpr int kRest = 64;  // touches
   struct Space {
     int touches = 0;
+    u32 fills = 0;  // since the last touch
     Cost last;
   };
   // More than an eighth of the time; a page takes 3 ns.

@@ -103,7 +103,8 @@ class HostCheck {
     const u8* const entries[] = {stubs_.access,        stubs_.interpret,     stubs_.chain,
                                  stubs_.lookup,        stubs_.jump,          stubs_.events,
                                  stubs_.port,          stubs_.light_segment, stubs_.light_sysenter,
-                                 stubs_.light_sysexit, stubs_.light_iret};
+                                 stubs_.light_sysexit, stubs_.light_iret,    stubs_.light_cr0,
+                                 stubs_.light_cpuid};
     return std::find(std::begin(entries), std::end(entries), target) != std::end(entries);
   }
 

@@ -101,6 +101,11 @@ Treatment treatment_in(const GuestInstruction& guest, ModeKey mode, bool soft) {
       if (mode.real_segments() || mode.stack16()) return Treatment::interpret;
       if (insn.mnemonic == ZYDIS_MNEMONIC_POP && !mode.readable(Seg::ss)) return Treatment::interpret;
       break;
+    case Treatment::read_control:
+      return mode.cpl() == 0 ? treatment : Treatment::interpret_last;
+    case Treatment::write_cr0:
+      if (mode.cpl() != 0) return Treatment::interpret_last;
+      [[fallthrough]];
     case Treatment::sysenter:
     case Treatment::sysexit:
     case Treatment::interrupt_return:
@@ -180,6 +185,12 @@ void BlockTranslator::translate_one(Emitter& emitter, const GuestInstruction& gu
     case Treatment::sysexit:
     case Treatment::interrupt_return:
       return translate_transition(emitter, treatment, new_site(guest, block));
+    case Treatment::write_cr0:
+      return translate_write_cr0(emitter, guest, new_site(guest, block));
+    case Treatment::read_control:
+      return translate_read_control(emitter, guest);
+    case Treatment::cpuid:
+      return emitter.call_site(stubs_.light_cpuid, new_site(guest, block), 0);
     case Treatment::port:
       return translate_port(emitter, guest, new_site(guest, block));
     case Treatment::push_segment:

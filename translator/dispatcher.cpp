@@ -38,6 +38,7 @@ Dispatcher::Dispatcher(Cpu& cpu, CodeCache cache, const BtOptions& options)
       blocks_(cpu.phys, cache_, context_.jump_table),
       translator_(cache_, stubs_, interpreter_, listing_, counting(cpu, options)),
       windows_(cpu),
+      sampling_(cpu.control),
       modes_(cpu, context_, windows_, options.memory),
       count_(cpu.control, context_) {
   context_.state = &cpu.state;
@@ -67,6 +68,7 @@ Result<void> Dispatcher::prepare(const BtOptions& options) {
   context_.to_lookup = stubs_.lookup;
   context_.to_dispatcher = stubs_.events;
   context_.to_interpreter = stubs_.interpret;
+  samples_ = options.memory == BtOptions::Memory::automatic && !count_.on();
   single_blocks_ = options.single_blocks;
   if (!options.verify) return {};
   verifier_ = RS_TRY(Verifier::create(cpu_, options));
@@ -82,6 +84,7 @@ ExitReason Dispatcher::run(CpuIo& io) {
   modes_.begin_run();
   cpu_.control.keep_quiet_word(&context_.quiet);
   const u64 retired_before = cpu_.control.retired;
+  if (samples_) sampling_.start();
   load_fpu(context_);
   const u8* const start = dispatch();
   count_.grant(0);
@@ -90,6 +93,7 @@ ExitReason Dispatcher::run(CpuIo& io) {
   count_.collect(0);
   save_fpu(context_);
   reset_host_fpu();
+  if (samples_) sampling_.stop();
   cpu_.control.keep_quiet_word(nullptr);
   cpu_.control.retired += std::exchange(context_.executed, 0);
   instructions_ += cpu_.control.retired - retired_before;
@@ -174,17 +178,19 @@ void Dispatcher::turn_verifier() {
 AddressSpaceHeat::Cost Dispatcher::window_cost() const {
   const ShadowWindow* const window = modes_.mode().window() ? windows_.current() : nullptr;
   return {.now_ns = count_.on() ? cpu_.control.retired : host_clock_ns(),
-          .fills = counters_.window_faults,
           .compared = window == nullptr ? 0 : window->counters().resynced_pages};
 }
 
 bool Dispatcher::handle_events() {
   RunControl& control = cpu_.control;
   const u32 events = control.events.load(std::memory_order_acquire);
-  if ((events & kEventService) != 0 || count_.due()) {
+  const bool service = (events & kEventService) != 0 || count_.due();
+  if ((service || (events & kEventSample) != 0) && cpu_.user())
+    modes_.set_user_hot(heat_.touch(static_cast<u32>(cpu_.state.cr3), window_cost()));
+  if ((events & kEventSample) != 0) control.clear_event(kEventSample);
+  if (service) {
     control.clear_event(kEventService);
     control.retired += std::exchange(context_.executed, 0);
-    if (cpu_.user()) modes_.set_user_hot(heat_.touch(static_cast<u32>(cpu_.state.cr3), window_cost()));
     cpu_.io->service(events);
     follow_tsc();
   }

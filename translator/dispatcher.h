@@ -18,6 +18,7 @@
 #include "translator/mode_switch.h"
 #include "translator/pauses.h"
 #include "translator/runtime_stubs.h"
+#include "translator/sampling_timer.h"
 #include "translator/verifier.h"
 
 namespace ringshift::bt {
@@ -176,6 +177,8 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   BlockTranslator translator_;
   WindowSet windows_;
   AddressSpaceHeat heat_;
+  SamplingTimer sampling_;
+  bool samples_ = false;
   ModeSwitch modes_;
   DescriptorMemo memo_;
   std::unique_ptr<Verifier> verifier_;  // -d verify

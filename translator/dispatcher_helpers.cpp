@@ -312,7 +312,11 @@ bool Dispatcher::handle_host_fault(int signal, siginfo_t& info, ucontext_t& cont
     if (window->range().inside(address)) {
       const auto gva = static_cast<Gva>(address - window->base());
       const auto filled = windows_.fill(gva, kind);
-      if (filled && *filled == FillResult::mapped) return true;
+      if (filled && *filled == FillResult::mapped) {
+        const auto cr3 = static_cast<u32>(cpu_.state.cr3);
+        if (cpu_.user() && !heat_.filled(cr3)) modes_.set_user_hot(false);  // from the next entry on
+        return true;
+      }
       if (filled) ++counters_.window_failures;
       if (site != kNoPage) {
         if (filled)

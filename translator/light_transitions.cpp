@@ -1,6 +1,7 @@
 // The light helpers. Compiled with -mgeneral-regs-only; inline functions only.
 #include "translator/light_transitions.h"
 
+#include "cpu-model/msr.h"
 #include "cpu-model/sysenter.h"
 #include "cpu-model/transfer_segments.h"
 #include "translator/descriptor_memo.h"
@@ -18,6 +19,14 @@ const u8* go_on(BtContext& context, ModeKey mode) {
   const bool pending = context.quiet.load(std::memory_order_acquire) == 0;
   if (pending || !mode.translatable() || !context.modes->enter_again(mode)) return context.to_dispatcher;
   return context.to_lookup;
+}
+
+// The same after an instruction that its block may go on behind, but doesn't.
+const u8* leave_after(BtContext& context, const InterpretSite& site, ModeKey mode) {
+  context.budget += site.unexecuted - 1;  // translator/exact_count.h
+  context.state->rip = static_cast<u32>(context.state->rip + site.decoded.insn.length);
+  context.left_amid = true;
+  return go_on(context, mode);
 }
 
 bool plain_protected(const VcpuState& state) {
@@ -45,10 +54,7 @@ const DescriptorMemo::Entry* known_segment(BtContext& context, Use use, u16 sele
   const ModeKey before = context->modes->mode();
   const ModeKey mode = before.with_shape(segment, entry->shape);
   if (mode == before && site->resume != nullptr) return site->resume;
-  context->budget += site->unexecuted - 1;  // the block isn't gone on with (translator/exact_count.h)
-  state.rip = static_cast<u32>(state.rip + site->decoded.insn.length);
-  context->left_amid = true;
-  return go_on(*context, mode);
+  return leave_after(*context, *site, mode);
 }
 
 [[gnu::flatten]] const u8* light_sysenter(BtContext* context, const InterpretSite*, u32, u32) {
@@ -124,6 +130,30 @@ bool keeps_data_segments(const VcpuState& state) {
   state.set_reg32(kEsp, esp);
   commit_code(cpu, code->value, frame.eip);
   return go_on(*context, context->modes->key_now());
+}
+
+// TS decides whether x87 and SSE instructions may execute, which the next mode says; nothing is flushed for
+// it.
+[[gnu::flatten]] const u8* light_cr0(BtContext* context, const InterpretSite* site, u32 value, u32 info) {
+  VcpuState& state = *context->state;
+  const u32 old = static_cast<u32>(state.cr0);
+  if ((info & kLightClts) != 0) value = old & ~kCr0Ts;
+  if (!plain_protected(state) || state.cpl != 0 || ((value ^ old) & ~kCr0Ts) != 0)
+    return context->to_interpreter;
+  state.cr0 = value;
+  state.rip = static_cast<u32>(state.rip + site->decoded.insn.length);
+  return go_on(*context, context->modes->key_now());
+}
+
+[[gnu::flatten]] const u8* light_cpuid(BtContext* context, const InterpretSite* site, u32, u32) {
+  VcpuState& state = *context->state;
+  const CpuidRegisters answer = execute_cpuid(*context->cpu, state.reg32(kEax), state.reg32(kEcx));
+  state.set_reg32(kEax, answer.eax);
+  state.set_reg32(kEbx, answer.ebx);
+  state.set_reg32(kEcx, answer.ecx);
+  state.set_reg32(kEdx, answer.edx);
+  if (site->resume != nullptr) return site->resume;
+  return leave_after(*context, *site, context->modes->mode());
 }
 
 }  // namespace ringshift::bt

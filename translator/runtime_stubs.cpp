@@ -214,6 +214,8 @@ Result<RuntimeStubs> emit_runtime_stubs(CodeCache& cache, const Helpers& helpers
   const Label light_enter = writer.emit_light_callout(light_sysenter);
   const Label light_exit = writer.emit_light_callout(light_sysexit);
   const Label light_return = writer.emit_light_callout(light_iret);
+  const Label light_control = writer.emit_light_callout(light_cr0);
+  const Label light_identify = writer.emit_light_callout(light_cpuid);
   RS_TRY(writer.finish(cache));
   RuntimeStubs stubs;
   stubs.enter = writer.address(enter);
@@ -227,6 +229,8 @@ Result<RuntimeStubs> emit_runtime_stubs(CodeCache& cache, const Helpers& helpers
   stubs.light_sysenter = writer.address(light_enter);
   stubs.light_sysexit = writer.address(light_exit);
   stubs.light_iret = writer.address(light_return);
+  stubs.light_cr0 = writer.address(light_control);
+  stubs.light_cpuid = writer.address(light_identify);
   stubs.lookup = writer.address(lookup);
   stubs.events = writer.address(events);
   return stubs;

@@ -221,5 +221,69 @@ TEST_P(Transitions, IretDropsSegmentsOfTheKernel) {
   }
 }
 
+// CR0.TS on and off 10,000 times, by MOV and by CLTS; then FLD1 raises #NM.
+TEST_P(Transitions, TaskSwitchedIsSetAndCleared) {
+  assemble(kCode, [](Asm& as) {
+    const asmjit::Label loop = as.newLabel();
+    as.fninit();
+    as.mov(ecx, 10000);
+    as.bind(loop);
+    as.mov(eax, cr0);
+    as.or_(eax, kCr0Ts);
+    as.mov(cr0, eax);
+    as.clts();
+    as.fld1();
+    as.fstp(st0);
+    as.dec(ecx);
+    as.jnz(loop);
+    as.mov(cr0, eax);
+    as.fld1();
+    as.hlt();
+  });
+  run();
+  EXPECT_EQ(vector(), 7u);
+  EXPECT_NE(cpu_.state.cr0 & kCr0Ts, 0u);
+  EXPECT_EQ(reg(kEcx), 0u);
+  EXPECT_LE(interpreted(), 8u);
+}
+
+// A MOV to CR0 that changes more, or what can't be: by the interpreter, WP's flush and #GP included.
+TEST_P(Transitions, OtherBitsOfCr0AreTheInterpreters) {
+  assemble(kCode, [](Asm& as) {
+    as.mov(eax, cr0);
+    as.or_(eax, kCr0Am | kCr0Ts);
+    as.mov(cr0, eax);
+    as.mov(ebx, cr0);
+    as.or_(eax, kCr0Nw);  // without CD
+    as.mov(cr0, eax);
+    as.hlt();
+  });
+  run();
+  EXPECT_EQ(vector(), 13u);
+  EXPECT_EQ(reg(kEbx), static_cast<u32>(cpu_.state.cr0));
+  EXPECT_EQ(reg(kEbx) & (kCr0Am | kCr0Ts | kCr0Nw), kCr0Am | kCr0Ts);
+}
+
+TEST_P(Transitions, CpuidAnswersByTheTable) {
+  assemble(kCode, [](Asm& as) {
+    const asmjit::Label loop = as.newLabel();
+    as.mov(esi, 10000);
+    as.bind(loop);
+    as.mov(eax, 1);
+    as.cpuid();
+    as.dec(esi);
+    as.jnz(loop);
+    as.mov(edi, edx);
+    as.xor_(ecx, ecx);
+    as.mov(eax, 0x12345678);  // beyond the last: as that
+    as.cpuid();
+    as.hlt();
+  });
+  run();
+  EXPECT_EQ(reg(kEdi), cpu_.cpuid.query(1, 0).edx);
+  EXPECT_EQ(reg(kEbx), cpu_.cpuid.query(0x12345678, 0).ebx);
+  EXPECT_LE(interpreted(), 4u);
+}
+
 }  // namespace
 }  // namespace ringshift::bt

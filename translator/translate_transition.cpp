@@ -1,5 +1,8 @@
-// Translations by helpers of their own: segment loads, SYSENTER, SYSEXIT, IRETD, IN and OUT.
+// Translations of system instructions, most by helpers of their own: segment loads, SYSENTER, SYSEXIT, IRETD,
+// control registers, IN and OUT.
 #include <Zydis/Mnemonic.h>
+
+#include <cstddef>
 
 #include "translator/light_transitions.h"
 #include "translator/translate.h"
@@ -29,6 +32,20 @@ void translate_transition(Emitter& emitter, Treatment treatment, InterpretSite* 
                          : treatment == Treatment::sysexit ? stubs.light_sysexit
                                                            : stubs.light_iret;
   emitter.call_site(stub, site, 0);
+}
+
+void translate_write_cr0(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site) {
+  const bool clts = guest.insn.mnemonic == ZYDIS_MNEMONIC_CLTS;
+  if (!clts) emitter.as().mov(r8d, gpw(guest.insn.modrm_rm()).r32());
+  emitter.call_site(emitter.stubs().light_cr0, site, clts ? kLightClts : 0);
+}
+
+// At CPL 0.
+void translate_read_control(Emitter& emitter, const GuestInstruction& guest) {
+  constexpr std::size_t kFields[] = {offsetof(VcpuState, cr0), 0, offsetof(VcpuState, cr2),
+                                     offsetof(VcpuState, cr3), offsetof(VcpuState, cr4)};
+  const auto field = static_cast<i32>(kFields[guest.insn.operands[1].reg]);
+  emitter.as().mov(gpd(guest.insn.operands[0].reg), ptr(r13, field, 4));
 }
 
 void translate_port(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site) {

@@ -40,28 +40,30 @@ constexpr ZydisMnemonic kIdentity[] = {
 };
 
 // x87, MMX and SSE instructions that are more than data processing. FNCLEX and FNINIT take FERR# down.
+// LDMXCSR: a host may have bits that the machine's MXCSR_MASK doesn't (AMD's MM).
 constexpr ZydisMnemonic kFpuInterpreted[] = {
-    ZYDIS_MNEMONIC_FLDENV, ZYDIS_MNEMONIC_FNSTENV, ZYDIS_MNEMONIC_FRSTOR,   ZYDIS_MNEMONIC_FNSAVE,
-    ZYDIS_MNEMONIC_FXSAVE, ZYDIS_MNEMONIC_FXRSTOR, ZYDIS_MNEMONIC_MASKMOVQ, ZYDIS_MNEMONIC_MASKMOVDQU,
-    ZYDIS_MNEMONIC_FWAIT,  ZYDIS_MNEMONIC_CLFLUSH, ZYDIS_MNEMONIC_FNCLEX,   ZYDIS_MNEMONIC_FNINIT,
+    ZYDIS_MNEMONIC_FLDENV,  ZYDIS_MNEMONIC_FNSTENV, ZYDIS_MNEMONIC_FRSTOR,   ZYDIS_MNEMONIC_FNSAVE,
+    ZYDIS_MNEMONIC_FXSAVE,  ZYDIS_MNEMONIC_FXRSTOR, ZYDIS_MNEMONIC_MASKMOVQ, ZYDIS_MNEMONIC_MASKMOVDQU,
+    ZYDIS_MNEMONIC_FWAIT,   ZYDIS_MNEMONIC_CLFLUSH, ZYDIS_MNEMONIC_FNCLEX,   ZYDIS_MNEMONIC_FNINIT,
+    ZYDIS_MNEMONIC_LDMXCSR,
 };
 
 // Interpreted instructions after which a block may go on if EIP, mode and events say so. All others (far
 // transfers, control registers, HLT, and whatever isn't known) end it.
 constexpr ZydisMnemonic kInterpretedWithin[] = {
-    ZYDIS_MNEMONIC_PUSHF,  ZYDIS_MNEMONIC_POPFD,   ZYDIS_MNEMONIC_POPF,     ZYDIS_MNEMONIC_INSB,
-    ZYDIS_MNEMONIC_INSW,   ZYDIS_MNEMONIC_INSD,    ZYDIS_MNEMONIC_OUTSB,    ZYDIS_MNEMONIC_OUTSW,
-    ZYDIS_MNEMONIC_OUTSD,  ZYDIS_MNEMONIC_CPUID,   ZYDIS_MNEMONIC_RDMSR,    ZYDIS_MNEMONIC_XLAT,
-    ZYDIS_MNEMONIC_PUSHA,  ZYDIS_MNEMONIC_POPA,    ZYDIS_MNEMONIC_ENTER,    ZYDIS_MNEMONIC_AAA,
-    ZYDIS_MNEMONIC_AAS,    ZYDIS_MNEMONIC_AAM,     ZYDIS_MNEMONIC_AAD,      ZYDIS_MNEMONIC_DAA,
-    ZYDIS_MNEMONIC_DAS,    ZYDIS_MNEMONIC_SGDT,    ZYDIS_MNEMONIC_SIDT,     ZYDIS_MNEMONIC_SLDT,
-    ZYDIS_MNEMONIC_STR,    ZYDIS_MNEMONIC_SMSW,    ZYDIS_MNEMONIC_LAR,      ZYDIS_MNEMONIC_LSL,
-    ZYDIS_MNEMONIC_VERR,   ZYDIS_MNEMONIC_VERW,    ZYDIS_MNEMONIC_ARPL,     ZYDIS_MNEMONIC_LDS,
-    ZYDIS_MNEMONIC_LES,    ZYDIS_MNEMONIC_LFS,     ZYDIS_MNEMONIC_LGS,      ZYDIS_MNEMONIC_LSS,
-    ZYDIS_MNEMONIC_FLDENV, ZYDIS_MNEMONIC_FNSTENV, ZYDIS_MNEMONIC_FRSTOR,   ZYDIS_MNEMONIC_FNSAVE,
-    ZYDIS_MNEMONIC_FXSAVE, ZYDIS_MNEMONIC_FXRSTOR, ZYDIS_MNEMONIC_MASKMOVQ, ZYDIS_MNEMONIC_MASKMOVDQU,
-    ZYDIS_MNEMONIC_FWAIT,  ZYDIS_MNEMONIC_CLFLUSH, ZYDIS_MNEMONIC_FNCLEX,   ZYDIS_MNEMONIC_FNINIT,
-    ZYDIS_MNEMONIC_BOUND,
+    ZYDIS_MNEMONIC_PUSHF,   ZYDIS_MNEMONIC_POPFD,    ZYDIS_MNEMONIC_POPF,       ZYDIS_MNEMONIC_INSB,
+    ZYDIS_MNEMONIC_INSW,    ZYDIS_MNEMONIC_INSD,     ZYDIS_MNEMONIC_OUTSB,      ZYDIS_MNEMONIC_OUTSW,
+    ZYDIS_MNEMONIC_OUTSD,   ZYDIS_MNEMONIC_RDMSR,    ZYDIS_MNEMONIC_XLAT,       ZYDIS_MNEMONIC_PUSHA,
+    ZYDIS_MNEMONIC_POPA,    ZYDIS_MNEMONIC_ENTER,    ZYDIS_MNEMONIC_AAA,        ZYDIS_MNEMONIC_AAS,
+    ZYDIS_MNEMONIC_AAM,     ZYDIS_MNEMONIC_AAD,      ZYDIS_MNEMONIC_DAA,        ZYDIS_MNEMONIC_DAS,
+    ZYDIS_MNEMONIC_SGDT,    ZYDIS_MNEMONIC_SIDT,     ZYDIS_MNEMONIC_SLDT,       ZYDIS_MNEMONIC_STR,
+    ZYDIS_MNEMONIC_SMSW,    ZYDIS_MNEMONIC_LAR,      ZYDIS_MNEMONIC_LSL,        ZYDIS_MNEMONIC_VERR,
+    ZYDIS_MNEMONIC_VERW,    ZYDIS_MNEMONIC_ARPL,     ZYDIS_MNEMONIC_LDS,        ZYDIS_MNEMONIC_LES,
+    ZYDIS_MNEMONIC_LFS,     ZYDIS_MNEMONIC_LGS,      ZYDIS_MNEMONIC_LSS,        ZYDIS_MNEMONIC_FLDENV,
+    ZYDIS_MNEMONIC_FNSTENV, ZYDIS_MNEMONIC_FRSTOR,   ZYDIS_MNEMONIC_FNSAVE,     ZYDIS_MNEMONIC_FXSAVE,
+    ZYDIS_MNEMONIC_FXRSTOR, ZYDIS_MNEMONIC_MASKMOVQ, ZYDIS_MNEMONIC_MASKMOVDQU, ZYDIS_MNEMONIC_FWAIT,
+    ZYDIS_MNEMONIC_CLFLUSH, ZYDIS_MNEMONIC_FNCLEX,   ZYDIS_MNEMONIC_FNINIT,     ZYDIS_MNEMONIC_BOUND,
+    ZYDIS_MNEMONIC_LDMXCSR,
 };
 
 struct Special {
@@ -117,6 +119,8 @@ constexpr Special kSpecial[] = {
     {ZYDIS_MNEMONIC_IRETD, Treatment::interrupt_return},
     {ZYDIS_MNEMONIC_IN, Treatment::port},
     {ZYDIS_MNEMONIC_OUT, Treatment::port},
+    {ZYDIS_MNEMONIC_CPUID, Treatment::cpuid},
+    {ZYDIS_MNEMONIC_CLTS, Treatment::write_cr0},
     {ZYDIS_MNEMONIC_PUSHAD, Treatment::push_all},
     {ZYDIS_MNEMONIC_POPAD, Treatment::pop_all},
 };
@@ -176,11 +180,21 @@ bool loads_data_segment(const Instruction& insn) {
   return data && (pop || insn.mnemonic == ZYDIS_MNEMONIC_MOV);
 }
 
+// Reading goes on in the block; writing ends it, as it may change the mode.
+Treatment control_operands(const Instruction& insn) {
+  const Operand& to = insn.operands[0];
+  if (to.kind == OperandKind::control) return to.reg == 0 ? Treatment::write_cr0 : Treatment::interpret_last;
+  const unsigned from = insn.operands[1].reg;
+  return from == 0 || (from >= 2 && from <= 4) ? Treatment::read_control : Treatment::interpret_last;
+}
+
 // MOV, PUSH and POP of segment registers go on in the block; of control and debug registers they end it.
 Treatment system_operands(const Instruction& insn) {
   if (insn.mnemonic == ZYDIS_MNEMONIC_PUSH) return Treatment::push_segment;
   if (insn.operands[0].kind == OperandKind::segment && loads_data_segment(insn))
     return Treatment::load_segment;
+  if (insn.operands[0].kind == OperandKind::control || insn.operands[1].kind == OperandKind::control)
+    return control_operands(insn);
   for (unsigned i = 0; i < insn.operand_count; ++i)
     if (insn.operands[i].kind != OperandKind::segment && insn.operands[i].kind != OperandKind::gpr16 &&
         insn.operands[i].kind != OperandKind::gpr32 && insn.operands[i].kind != OperandKind::memory)

@@ -30,6 +30,8 @@ enum class Treatment : u8 {
   load_segment,  // MOV and POP to ES, DS, FS, GS
   read_tsc,      // RDTSC, RDTSCP
   port,          // IN and OUT: to the device, where IOPL allows it
+  cpuid,
+  read_control,  // MOV from CR0, CR2, CR3, CR4
   direction,     // CLD and STD: the direction is part of the mode
                  // Those that end a block:
   jump,
@@ -42,6 +44,7 @@ enum class Treatment : u8 {
   sysenter,
   sysexit,
   interrupt_return,  // IRETD
+  write_cr0,         // MOV to CR0, CLTS
 };
 
 // Independent of the mode: segments' shapes and FPU availability are looked at when the block is emitted.

@@ -74,13 +74,15 @@ TEST_F(Treatments, Table) {
       {"popad", {0x61}, pop_all},
       {"pusha", {0x66, 0x60}, interpret},
       {"outsb", {0x6e}, interpret},
-      {"cpuid", {0x0f, 0xa2}, interpret},
+      {"cpuid", {0x0f, 0xa2}, cpuid},
       {"rdtsc", {0x0f, 0x31}, read_tsc},
       {"daa", {0x27}, interpret},
       {"mov ds, ax", {0x8e, 0xd8}, load_segment},
       {"mov ax, ds", {0x8c, 0xd8}, interpret},
-      {"mov cr0, eax", {0x0f, 0x22, 0xc0}, interpret_last},
-      {"mov eax, cr2", {0x0f, 0x20, 0xd0}, interpret_last},
+      {"mov cr0, eax", {0x0f, 0x22, 0xc0}, write_cr0},
+      {"mov cr3, eax", {0x0f, 0x22, 0xd8}, interpret_last},
+      {"clts", {0x0f, 0x06}, write_cr0},
+      {"mov eax, cr2", {0x0f, 0x20, 0xd0}, read_control},
       {"mov dr7, eax", {0x0f, 0x23, 0xf8}, interpret_last},
       {"lgdt", {0x0f, 0x01, 0x10}, interpret_last},
       {"invlpg", {0x0f, 0x01, 0x38}, interpret_last},
@@ -110,7 +112,7 @@ TEST_F(Treatments, Table) {
       {"fxsave", {0x0f, 0xae, 0x00}, interpret},
       {"paddb mm", {0x0f, 0xfc, 0xc1}, identity},
       {"addps", {0x0f, 0x58, 0xc1}, identity},
-      {"ldmxcsr", {0x0f, 0xae, 0x10}, identity},
+      {"ldmxcsr", {0x0f, 0xae, 0x10}, interpret},
   };
   for (const Row& row : rows) EXPECT_EQ(treatment_of(decode(row.bytes)), row.expected) << row.text;
 }

@@ -3,14 +3,16 @@
 
 #include "base/bits.h"
 #include "devices/irq/local_apic.h"
+#include "devices/irq/local_apic_bits.h"
 
 namespace ringshift {
+
+using namespace apic;  // NOLINT: bits
 
 namespace {
 
 // A periodic timer interrupts at most this often; of periods that are missed, one is made up for.
 constexpr u64 kMinPeriodNs = 20'000;
-constexpr u32 kMasked = 1u << 16;
 
 }  // namespace
 
@@ -36,6 +38,10 @@ void LocalApic::start_timer(u32 count) {
 }
 
 void LocalApic::write_divide(u32 value) {
+  if (timer_from_ == 0) {  // nothing counts
+    timer_divide_ = value & 0xb;
+    return;
+  }
   run_expired_timer();
   // What is left of the count goes on at the new rate.
   const u32 current = timer_current();

@@ -43,8 +43,13 @@ void test_registers() {
   put(0x0a, 0x26);
   check_equal(get(0x0a) & 0x7f, 0x26, "register A: rate");
   put(0x0b, b & 0x0f);
-  get(0x0c);
-  check_equal(get(0x0c), 0, "register C is clear after a read");
+  // PF comes 1,024 times a second, on a slow machine between the two reads as well.
+  u8 second_read = 0xff;
+  for (u32 i = 0; i < 20 && second_read != 0; ++i) {
+    get(0x0c);
+    second_read = get(0x0c);
+  }
+  check_equal(second_read, 0, "register C is clear after a read");
   const u8 old = get(0x5a);
   put(0x5a, 0xc3);
   check_equal(get(0x5a), 0xc3, "CMOS RAM");

@@ -189,7 +189,8 @@ void check_memory() {
   check_equal(static_cast<u32>(xen::memory_op(XENMEM_populate_physmap, &reservation)), 0,
               "but not more than there were");
   reservation.domid = 5;
-  check_error(xen::memory_op(XENMEM_decrease_reservation, &reservation), XEN_ESRCH, "nor of domain 5");
+  check_equal(static_cast<u32>(xen::memory_op(XENMEM_decrease_reservation, &reservation)), 0,
+              "nor any of domain 5");
 }
 
 }  // namespace

@@ -4,6 +4,12 @@
 SNIPPET(load_fs, "", "movl %eax, %fs", "movl $0xe021, %eax\n movl %eax, %fs");
 SNIPPET(read_through_fs, "movl %eax, %fs", "movl %fs:0, %eax", "movl $0xe021, %eax\n movl %eax, %fs");
 SNIPPET(far_call, "pushl %eax\n pushl $0\n", "lcall *(%esp)", "addl $8, %esp");
+SNIPPET(program_calls_gate, "", "lcall $0x33, $0", "int $0x80");
+SNIPPET(iret_with_nt, "pushfl\n pushl %cs\n pushl $iret_with_nt_next\n pushfl\n orl $0x4000, (%esp)\n popfl",
+        "iret", "");
+SNIPPET(user_iret_with_nt,
+        "pushfl\n pushl %cs\n pushl $user_iret_with_nt_next\n pushfl\n orl $0x4000, (%esp)\n popfl", "iret",
+        "int $0x80");
 SNIPPET(write_page, "", "movl $0x12345678, (%eax)", "");
 
 namespace {
@@ -129,6 +135,40 @@ void check_local_table() {
   xen::mmuext(MMUEXT_SET_LDT, 0, 0);
 }
 
+// M2P's words are the guest's to choose: it must not be read as descriptors.
+void check_hidden_table() {
+  u8* page = xen::take_page();
+  const mmu_update_t low{machine_address(page) | MMU_MACHPHYS_UPDATE, 0x0000ffff};
+  xen::mmu_update(&low, 1);
+  check_error(xen::mmuext(MMUEXT_SET_LDT, MACH2PHYS_VIRT_START, 8192), XEN_EINVAL, "M2P is no LDT");
+  check_error(xen::mmuext(MMUEXT_SET_LDT, 0xfe000000, 512), XEN_EINVAL, "nor is what Xen has above it");
+  check_error(xen::mmuext(MMUEXT_SET_LDT, 0xfffff000, 8192), XEN_EINVAL, "nor the last page");
+  check_error(xen::mmuext(MMUEXT_SET_LDT, MACH2PHYS_VIRT_START - kPage, 8192), XEN_EINVAL,
+              "nor an LDT that reaches there");
+  const mmu_update_t back{machine_address(page) | MMU_MACHPHYS_UPDATE, xen::address(page) / kPage};
+  xen::mmu_update(&back, 1);
+  const Caught caught = run(load_fs, 8 | 4 | 1);
+  check(caught.any && caught.vector == 13, "there is no LDT after all");
+}
+
+// A call gate to the kernel's own code may be: but there is no TSS, whose stack it would switch to.
+void check_call_gate() {
+  set_entry(6, 0);
+  set_entry(6, system(12, FLAT_KERNEL_CS, xen::address(reinterpret_cast<void*>(load_fs))));
+  const Caught caught = run_user(program_calls_gate);
+  check(caught.any && caught.vector >= 10 && caught.vector <= 13,
+        "a program's call of a gate to the kernel is a fault, if there can be one");
+  set_entry(6, 0);
+}
+
+// NT makes IRET a task switch to the task that the TSS names, where there is none.
+void check_nested_task() {
+  const Caught caught = run(iret_with_nt);
+  check(caught.any && caught.vector >= 10 && caught.vector <= 13, "IRET with NT is a fault");
+  const Caught user = run_user(user_iret_with_nt);
+  check(user.any && user.vector >= 10 && user.vector <= 13, "IRET of a program with NT is a fault");
+}
+
 // Ring 0's own selectors are there, in every GDT; they can't be used.
 void check_selectors() {
   check_caught(run(load_fs, 0xe010), 13, 0xe010, load_fs_at, "Xen's data segment can't be loaded");
@@ -147,5 +187,8 @@ void guest_main() {
   check_updates();
   check_addresses();
   check_local_table();
+  check_hidden_table();
   check_selectors();
+  check_call_gate();
+  check_nested_task();
 }

@@ -122,7 +122,8 @@ void check_pins() {
   check_error(xen::mmuext(MMUEXT_PIN_L4_TABLE, mfn_of(page)), XEN_EINVAL, "there is no fourth level");
   check_success(xen::make_writable(page), "the page is free in the end");
   check_error(xen::unpin_table(xen::take_page()), XEN_EINVAL, "a page that isn't pinned can't be unpinned");
-  check_error(xen::pin_table(xen::g_shared, 1), XEN_EINVAL, "shared_info is no page table");
+  check_error(xen::mmuext(MMUEXT_PIN_L1_TABLE, xen::g_start->shared_info / kPage), XEN_EINVAL,
+              "shared_info is no page table");
 }
 
 void check_levels() {
@@ -261,6 +262,73 @@ void check_batches() {
   check_equal(done, 1, "after a good one");
 }
 
+// Changes of rights alone, which a shortcut might wave through (XSA-182).
+void check_rights() {
+  const u64* table = xen::table_in(xen::directory_of(hole())[511]);
+  const u64 read_only = entry_of(table, kPresent | kUser);
+  check_success(xen::write_entry(&table[0], read_only), "a table, mapped to be read");
+  check_error(xen::write_entry(&table[0], read_only | kWritable), XEN_EINVAL,
+              "can't get the right to be written");
+  const mmu_update_t keep{machine_address(&table[0]) | MMU_PT_UPDATE_PRESERVE_AD, read_only | kWritable};
+  check_error(xen::mmu_update(&keep, 1), XEN_EINVAL, "nor with A and D kept");
+  const mmu_update_t direct{machine_address(&table[0]) | MMU_PT_UPDATE_NO_TRANSLATE, read_only | kWritable};
+  check_error(xen::mmu_update(&direct, 1), XEN_EINVAL, "nor untranslated");
+  check_error(xen::update_va_mapping(hole(), read_only | kWritable, UVMF_TLB_FLUSH | UVMF_ALL), XEN_EINVAL,
+              "nor by update_va_mapping");
+  check(table[0] == read_only || (table[0] & kWritable) == 0, "and has not");
+  check_success(xen::write_entry(&table[0], 0), "it goes");
+  u64* directory = xen::directory_of(hole());
+  const u64 entry = directory[511];
+  check_error(xen::write_entry(&directory[511], entry | xen::kLarge), XEN_EINVAL,
+              "a table's entry can't get large");
+  check(directory[511] == entry || (directory[511] & xen::kLarge) == 0, "and isn't");
+}
+
+// A refusal half way takes back all that was counted before (XSA-299).
+void check_refusals() {
+  u64* table = new_page();
+  u64* page = new_page();
+  for (u32 i = 0; i < 511; ++i) table[i] = entry_of(page, kPresent | kWritable);
+  table[511] = u64{foreign_frame()} * kPage | kPresent;
+  xen::make_read_only(table);
+  for (u32 i = 0; i < 10; ++i)
+    if (xen::pin_table(table, 1) == 0) check(false, "a table with one bad entry was pinned");
+  xen::make_writable(table);
+  xen::make_read_only(page);
+  check_success(xen::pin_table(page, 1), "what a refused table mapped writable may be a table");
+  check_success(xen::unpin_table(page), "and no longer");
+  table[511] = 0;
+  xen::make_read_only(table);
+  check_success(xen::pin_table(table, 1), "the table without its bad entry");
+  check_error(xen::pin_table(page, 1), XEN_EINVAL, "then what it maps may not");
+  check_success(xen::unpin_table(table), "the table goes");
+  check_success(xen::pin_table(page, 1), "and it may");
+  xen::unpin_table(page);
+}
+
+void check_pages() {
+  u64* table = xen::table_in(xen::directory_of(hole())[511]);
+  const u64 first = xen::boot_root()[0];
+  xen::mmuext(MMUEXT_CLEAR_PAGE, mfn_of(xen::boot_root()));
+  check(xen::boot_root()[0] == first, "MMUEXT_CLEAR_PAGE leaves a page table");
+  u64* page = new_page();
+  page[0] = entry_of(table, kAll);
+  xen::mmuext(MMUEXT_COPY_PAGE, mfn_of(table), mfn_of(page));
+  check(table[0] == 0, "MMUEXT_COPY_PAGE leaves a page table");
+  xen::mmuext(MMUEXT_COPY_PAGE, mfn_of(page), foreign_frame());
+  check(page[0] == entry_of(table, kAll), "and copies no foreign frame");
+  check(xen::mmuext(MMUEXT_CLEAR_PAGE, foreign_frame()) < 0, "MMUEXT_CLEAR_PAGE of a foreign frame");
+  vcpu_register_vcpu_info_t place{};
+  place.mfn = mfn_of(xen::boot_root());
+  check(xen::vcpu_op(VCPUOP_register_vcpu_info, 0, &place) < 0, "vcpu_info is put on no page table");
+  place.mfn = foreign_frame();
+  check(xen::vcpu_op(VCPUOP_register_vcpu_info, 0, &place) < 0, "nor on a foreign frame");
+  place.mfn = mfn_of(page);
+  place.offset = kPage - 32;
+  check(xen::vcpu_op(VCPUOP_register_vcpu_info, 0, &place) < 0, "nor across the end of a page");
+  check(xen::boot_root()[0] == first, "the root is as it was");
+}
+
 // What a page is, follows its last use: no count is lost on the way, so that no table stays writable.
 void check_counts() {
   u64* directory = xen::directory_of(hole());
@@ -293,5 +361,8 @@ void guest_main() {
   check_top();
   check_roots();
   check_batches();
+  check_rights();
+  check_refusals();
+  check_pages();
   check_counts();
 }

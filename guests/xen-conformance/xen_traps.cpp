@@ -21,6 +21,15 @@ SNIPPET(user_m2p, "movl $0xf5800000, %eax", "movl (%eax), %eax", "int $0x80");
 SNIPPET(user_hole, "movl $0xfc000000, %eax", "movl (%eax), %eax", "int $0x80");
 SNIPPET(user_sysenter, "", "sysenter", "");
 SNIPPET(user_kernel_segment, "movl $0xe021, %eax", "movl %eax, %ds", "");
+SNIPPET(set_sysenter_code, "movl $0x174, %ecx\n movl $0xe018, %eax\n xorl %edx, %edx", "wrmsr", "");
+SNIPPET(set_sysenter_eip, "movl $0x176, %ecx\n movl $0x100000, %eax\n xorl %edx, %edx", "wrmsr", "");
+SNIPPET(set_efer, "movl $0xc0000080, %ecx\n movl $0x1fff, %eax\n xorl %edx, %edx", "wrmsr", "");
+SNIPPET(write_root, "", "movl %eax, %cr3", "");
+SNIPPET(write_cr4, "xorl %eax, %eax", "movl %eax, %cr4", "");
+SNIPPET(write_cr0, "movl $0x11, %eax", "movl %eax, %cr0", "");
+SNIPPET(load_task, "movl $8, %eax", "ltr %ax", "");
+SNIPPET(load_idt, "", "lidt (%esp)", "");
+SNIPPET(write_back, "", "wbinvd", "");
 SNIPPET(x87, "", "fninit", "");
 SNIPPET(single_step, "pushfl\n orl $0x100, (%esp)\n popfl", "nop", "nop");
 
@@ -44,6 +53,29 @@ void check_kernel_exceptions() {
   check_equal(fault.eflags & 0x3000, 0, "the saved EFLAGS have IOPL 0");
   const Caught step = run(single_step);
   check(step.any && step.vector == 1, "#DB after one instruction");
+}
+
+// Privileged instructions that a kernel of ring 1 tries: a fault, or without effect.
+void check_privileged() {
+  constexpr u32 kFault = 13;
+  check_caught(run(load_task), kFault, 0, load_task_at, "LTR is #GP");
+  check_caught(run(load_idt), kFault, 0, load_idt_at, "LIDT is #GP");
+  run(set_sysenter_code);
+  run(set_sysenter_eip);
+  const Caught kernel = run(user_sysenter);
+  check(kernel.any && (kernel.vector == kFault || kernel.vector == 6),
+        "WRMSR gives SYSENTER no way to ring 0");
+  run(set_efer);
+  run(write_cr0);
+  run(write_cr4);
+  run(write_back);
+  check_page_fault(run(store_eax, xen::address(xen::boot_root())), 3, store_eax_at,
+                   xen::address(xen::boot_root()),
+                   "after writes to CR0 and CR4 a page table is read-only still");
+  const Caught root = run(write_root, foreign_frame() * xen::kPage);
+  check(root.any && root.vector == kFault, "no foreign frame becomes the root by MOV CR3");
+  const Caught forged = run(write_root, xen::mfn_of(xen::take_page()) * xen::kPage);
+  check(forged.any && forged.vector == kFault, "nor a page that is no root");
 }
 
 // EFLAGS.IF of the frame is the opposite of the mask, as it was; the entry masks.
@@ -138,6 +170,7 @@ void check_task_switched() {
 
 void guest_main() {
   check_kernel_exceptions();
+  check_privileged();
   check_mask();
   check_programs();
   check_table();

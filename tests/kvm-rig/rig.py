@@ -3,6 +3,7 @@
 #
 # rig.py --ringshift PROGRAM --build FOLDER --initramfs FILE GUEST.elf... Exit status: 0 all passed, 1 not, 77 skipped.
 import argparse
+import collections
 import json
 import os
 import shlex
@@ -12,9 +13,9 @@ import sys
 import time
 
 import debian_packages
+import differences
 import jobs
 import l1
-import tcg_reference
 
 SKIP = 77
 
@@ -79,28 +80,31 @@ def run_on_host(options, chosen):
     return reader
 
 
-def report(reader, chosen, allowed):
-    bad = 0
+def report(reader, chosen):
+    """One line a job with what came of its checks; the number of bad jobs."""
+    total, bad = collections.Counter(), 0
     for note in reader.notes:
         print("note:", note)
     for job in chosen:
-        outcome = reader.outcomes.get(job.name)
-        if outcome is None or outcome.status is None:
-            problems = ["did not run" if outcome is None else "did not end"]
-        else:
-            problems = job.judge(outcome.status, outcome.output)
-        known = allowed.get(job.name.removeprefix("guest-"), {})
-        failed = jobs.failures(outcome.output) if outcome else set()
-        skipped = sorted(failed & set(known))
-        print(f"{'FAIL' if problems else 'PASS'} {job.name}: {jobs.passes(outcome.output) if outcome else 0} checks passed, "
-              f"{len(skipped)} skipped, {outcome.seconds if outcome else 0:.1f} s")
-        for check in skipped:
-            print(f"  SKIP {check}: {known[check]}")
-        for problem in problems:
-            print("  " + problem)
-        if problems and outcome:
+        outcome = reader.outcomes.get(job.name) or l1.Outcome(job.name)
+        verdict = job.judge(outcome.status, outcome.output)
+        if outcome.status is None:
+            verdict.problems = ["did not end" if job.name in reader.outcomes else "did not run"]
+        counts = {"passed": len(verdict.passed), "allowed differences": len(verdict.differences),
+                  "skipped": len(verdict.skipped), "wrong": len(verdict.problems)}
+        total.update(counts)
+        print(f"{'FAIL' if verdict.problems else 'PASS'} {job.name}:",
+              ", ".join(f"{number} {what}" for what, number in counts.items()) + f", {outcome.seconds:.1f} s")
+        for check, reason in verdict.differences:
+            print(f"  differs: {check.name} -- {check.detail} ({reason})")
+        for check in verdict.skipped:
+            print(f"  skipped: {check.name} -- {check.detail}")
+        for problem in verdict.problems:
+            print("  WRONG: " + problem)
+        if verdict.problems:
             print("  | " + "\n  | ".join(outcome.output.splitlines()[-40:]))
-        bad += bool(problems)
+        bad += bool(verdict.problems)
+    print(f"{sum(total.values())} checks:", ", ".join(f"{number} {what}" for what, number in total.items()))
     return bad
 
 
@@ -109,13 +113,18 @@ def main():
     begun = time.monotonic()
     os.makedirs(options.build, exist_ok=True)
     in_l1 = options.where == "l1"
-    allowed = tcg_reference.allowed_failures(options.guests) if in_l1 else {}
-    chosen = jobs.select(jobs.all_jobs(options.guests, options.initramfs, allowed, shlex.split(options.engine)), options.only)
+    guests = options.guests
+    try:
+        known = differences.in_l1() if in_l1 else differences.of_kvm()
+    except differences.Unknown as reason:
+        print("SKIP the conformance guests:", reason)
+        guests, known = [], None
+    chosen = jobs.select(jobs.all_jobs(guests, options.initramfs, known, shlex.split(options.engine), in_l1), options.only)
     result = run_in_l1(options, chosen) if in_l1 else run_on_host(options, chosen)
     if isinstance(result, str):
         print(result)
         return SKIP
-    bad = report(result, chosen, allowed)
+    bad = report(result, chosen)
     if in_l1:
         print("Everything here ran on an emulated CPU: results are right or wrong, times say nothing of KVM's speed.")
     print(f"{len(chosen)} jobs, {bad} failed, {time.monotonic() - begun:.1f} s")

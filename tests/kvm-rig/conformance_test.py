@@ -1,0 +1,71 @@
+#!/usr/bin/python3
+# Tests of how the rig judges a conformance guest, with output of the test's making.
+import tempfile
+import unittest
+
+import conformance
+import differences
+
+GOOD = "ok one\nok two\nok three\nchecks 3 failed 0 skipped 0\n"
+ONE_FAILS = "ok one\r\nFAIL two -- got 1, wanted 2\r\nok three\r\nchecks 3 failed 1 skipped 0\r\n"
+
+
+def lists(own, qemu=""):
+    known = conformance.Differences()
+    for text, read in ((qemu, lambda path: known.read_qemu(path, "qemu")), (own, known.read_own)):
+        with tempfile.NamedTemporaryFile("w", suffix=".differences") as file:
+            file.write(text)
+            file.flush()
+            read(file.name)
+    return known
+
+
+def judged(output, status, known=None):
+    return conformance.judge("guest", 3, known or lists(""), status, output)
+
+
+class Judge(unittest.TestCase):
+    def test_all_good(self):
+        verdict = judged(GOOD, 1)
+        self.assertEqual((len(verdict.passed), verdict.problems), (3, []))
+
+    def test_a_failure(self):
+        self.assertEqual(judged(ONE_FAILS, 3).problems, ["two -- got 1, wanted 2"])
+
+    def test_an_allowed_difference(self):
+        verdict = judged(ONE_FAILS, 3, lists("# why\n# it is so\nguest: two\n"))
+        self.assertEqual(verdict.problems, [])
+        self.assertEqual([(check.name, reason) for check, reason in verdict.differences], [("two", "why it is so")])
+
+    def test_an_allowed_difference_of_another_guest(self):
+        self.assertEqual(len(judged(ONE_FAILS, 3, lists("# why\nother: two\n")).problems), 1)
+
+    def test_an_allowed_difference_that_does_not_occur(self):
+        self.assertIn("did not occur", judged(GOOD, 1, lists("# why\nguest: two\n")).problems[0])
+        self.assertIn("did not occur", judged(GOOD, 1, lists("", "guest: gone\n")).problems[0])
+        self.assertEqual(judged(GOOD, 1, lists("# why\nsometimes guest: two\n")).problems, [])
+
+    def test_what_a_list_takes_out_of_another(self):
+        self.assertEqual(judged(GOOD, 1, lists("# why\nnot guest: t*\n", "guest: two\n")).problems, [])
+        self.assertEqual(len(judged(ONE_FAILS, 3, lists("# why\nnot guest: two\n", "guest: two\n")).problems), 1)
+        with self.assertRaises(ValueError):
+            lists("# why\nnot guest: two\n")
+
+    def test_what_is_skipped(self):
+        verdict = judged(ONE_FAILS.replace("FAIL two", "skip two").replace("failed 1 skipped 0", "failed 0 skipped 1"), 1)
+        self.assertEqual((len(verdict.skipped), len(verdict.passed), verdict.problems), (1, 2, []))
+        self.assertEqual([check.detail for check in judged("skip * -- no such device\n", 1).skipped], ["no such device"])
+
+    def test_a_guest_that_goes_wrong(self):
+        for output, status in ((GOOD, 3), (GOOD, 6), (GOOD, None), ("", 1), (GOOD.replace("ok two\n", ""), 1),
+                               (GOOD.replace("two", "one"), 1), (GOOD.replace("checks 3 failed 0 skipped 0\n", ""), 1),
+                               (GOOD.replace("ok two", "o"), 1), ("skip * -- no such device\n", 3)):
+            self.assertNotEqual(judged(output, status).problems, [], (output, status))
+
+    def test_the_lists_can_be_read(self):
+        self.assertGreater(len(conformance.guest_list()), 20)
+        differences.of_kvm()
+
+
+if __name__ == "__main__":
+    unittest.main()
