@@ -5,21 +5,29 @@
 
 namespace ringshift::xen {
 
+// Nothing is global in the guest's tables, so MOV CR3 flushes all of them, also where it is the same L3. What
+// is sure to be there again with the same entries may stay: the kernel, as a rule.
 int AddressSpace::switch_to(u64 l3) {
+  bool keeps_supervisor = !tables_.supervisor_changed();
   if (l3 != current_) {
     if (!tables_.get(l3, FrameType::l3)) return -XEN_EINVAL;
     descriptors_.drop_ldt();
     const Mfn old = current_;
     current_ = static_cast<Mfn>(l3);
     load_registers();
+    keeps_supervisor = keeps_supervisor && old != kNone && tables_.keeps_supervisor(old, current_);
     if (old != kNone) tables_.put(old);
   }
-  // As MOV CR3, also where it is the same.
-  if ((cpu_.state.cr4 & kCr4Pge) != 0)
+  if (keeps_supervisor)
     cpu_.flush_address_space();
   else
-    cpu_.flush_all();
+    flush_all();
   return 0;
+}
+
+void AddressSpace::flush_all() {
+  cpu_.flush_all();
+  tables_.note_full_flush();
 }
 
 // The PDPTE registers hold a copy (SDM vol. 3A 4.4.1), with nothing in it but the frame: what an L3 entry of
@@ -36,7 +44,7 @@ int AddressSpace::update(u64 mfn, u32 index, u64 value, bool keep_marks) {
   const int error = tables_.update(mfn, index, value, keep_marks);
   if (error == 0 && mfn == current_) {
     load_registers();
-    cpu_.flush_all();
+    flush_all();
   }
   return error;
 }

@@ -1,4 +1,4 @@
-// AddressSpace: CR3 of the guest: the L3 in use, and what changes of page tables mean for it.
+// AddressSpace: CR3 of the guest: the L3 in use, and what changes of page tables mean for translations.
 #pragma once
 
 #include <optional>
@@ -12,11 +12,17 @@ namespace ringshift::xen {
 class AddressSpace {
  public:
   AddressSpace(Cpu& cpu, MachineMemory& memory, PageTables& tables, Descriptors& descriptors)
-      : cpu_(cpu), memory_(memory), tables_(tables), descriptors_(descriptors) {}
+      : cpu_(cpu), memory_(memory), tables_(tables), descriptors_(descriptors) {
+    cpu.supervisor_global = true;
+  }
+  AddressSpace(const AddressSpace&) = delete;
+  ~AddressSpace() { cpu_.supervisor_global = false; }
 
   // 0 or a negative error number of Xen's.
   int switch_to(u64 l3);
   Mfn current() const { return current_; }
+  // Drops all translations.
+  void flush_all();
   // An entry of a page table as the guest asks for it, with what follows if it is one of the current L3's.
   int update(u64 mfn, u32 index, u64 value, bool keep_marks);
   // The L1 that maps an address below the hypervisor's.
