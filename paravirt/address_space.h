@@ -1,6 +1,7 @@
 // AddressSpace: CR3 of the guest: the L3 in use, and what changes of page tables mean for translations.
 #pragma once
 
+#include <array>
 #include <optional>
 
 #include "cpu-model/cpu.h"
@@ -29,7 +30,16 @@ class AddressSpace {
   std::optional<Mfn> l1_of(Gva va) const;
 
  private:
+  // Where an L1 is in this address space.
+  struct Place {
+    Mfn l1 = ~0u;
+    u32 l3_index = 0, l2_index = 0;
+    Gva page(u32 index) const { return l3_index << 30 | l2_index << 21 | index << kPageShift; }
+  };
   void load_registers();
+  void flush_pages_of(Mfn l1, u32 index);
+  bool is_once(u32 l3_index) const;
+  bool names(u32 l3_index, u32 l2_index, Mfn l1) const;
   static constexpr Mfn kNone = ~0u;
 
   Cpu& cpu_;
@@ -37,6 +47,7 @@ class AddressSpace {
   PageTables& tables_;
   Descriptors& descriptors_;
   Mfn current_ = kNone;
+  std::array<Place, 64> places_{};  // found before, by L1
 };
 
 }  // namespace ringshift::xen

@@ -98,6 +98,51 @@ TEST_F(XenAddressSpace, AChangedEntryIsSeenAfterAReload) {
   EXPECT_EQ(read(), 4u);
 }
 
+// An entry that maps the kernel is flushed when it is changed, wherever its table stands.
+TEST_F(XenAddressSpace, AChangedEntryIsFlushedAtEveryPlace) {
+  const Space space = make_space();
+  set(space.l1, 7, entry_for(page_with(1), kReadOnly));
+  set(space.l2, 6, entry_for(space.l1, kReadWrite));
+  ASSERT_EQ(address_space_.switch_to(space.l3), 0);
+  constexpr Gva kOther = kVa + (1u << 21);
+  const auto other = [this] { return read_linear<u32>(cpu_, kOther, false).value_or(~0u); };
+  EXPECT_EQ(read(), 1u);
+  EXPECT_EQ(other(), 1u);
+  const u64 before = full_flushes();
+  ASSERT_EQ(address_space_.update(space.l1, 7, entry_for(page_with(2), kReadOnly), false), 0);
+  ASSERT_EQ(address_space_.switch_to(space.l3), 0);
+  EXPECT_EQ(read(), 2u);
+  EXPECT_EQ(other(), 2u);
+  EXPECT_EQ(full_flushes(), before);
+  // Known before, at one place by now, and then at another.
+  ASSERT_EQ(address_space_.update(space.l2, 6, 0, false), 0);
+  ASSERT_EQ(address_space_.switch_to(space.l3), 0);
+  ASSERT_EQ(address_space_.update(space.l2, 6, entry_for(space.l1, kReadWrite), false), 0);
+  ASSERT_EQ(address_space_.update(space.l2, 5, 0, false), 0);
+  ASSERT_EQ(address_space_.switch_to(space.l3), 0);
+  EXPECT_EQ(other(), 2u);
+  ASSERT_EQ(address_space_.update(space.l1, 7, entry_for(page_with(3), kReadOnly), false), 0);
+  ASSERT_EQ(address_space_.switch_to(space.l3), 0);
+  EXPECT_EQ(other(), 3u);
+}
+
+// One directory at two places: the table under it is named once, and is at both.
+TEST_F(XenAddressSpace, AChangedEntryIsFlushedUnderADirectoryThatIsThereTwice) {
+  const Space space = make_space();
+  set(space.l1, 7, entry_for(page_with(1), kReadOnly));
+  set(space.l3, 1, entry_for(space.l2, kPtePresent));
+  ASSERT_EQ(address_space_.switch_to(space.l3), 0);
+  const auto other = [this] { return read_linear<u32>(cpu_, kVa + (1u << 30), false).value_or(~0u); };
+  for (u32 value = 2; value < 5; ++value) {
+    read();
+    other();
+    ASSERT_EQ(address_space_.update(space.l1, 7, entry_for(page_with(value), kReadOnly), false), 0);
+    ASSERT_EQ(address_space_.switch_to(space.l3), 0);
+    EXPECT_EQ(read(), value);
+    EXPECT_EQ(other(), value);
+  }
+}
+
 // What was compared once may have changed since: an L1 that had nothing of the supervisor's gets some.
 TEST_F(XenAddressSpace, AnswersDoNotOutliveTheTables) {
   const Space first = make_space(kReadOnly | kPteUser);

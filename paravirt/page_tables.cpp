@@ -209,7 +209,7 @@ void PageTables::note_change(Mfn mfn, FrameType table, u64 old, u64 value) {
   u16& count = frames_.at(mfn).supervisor_entries;
   const bool was_none = count == 0;
   if (supervisors(old)) {
-    supervisor_changed_ = true;
+    entry_changed_ = true;
     --count;
   }
   if (supervisors(value)) ++count;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <utility>
 
 #include "paravirt/frame_table.h"
 #include "paravirt/hypervisor_space.h"
@@ -35,9 +36,16 @@ class PageTables {
   // Whether every mapping of the supervisor's in the address space of one L3 is there in another's as well,
   // by the same L1.
   bool keeps_supervisor(Mfn from, Mfn to);
-  // A mapping of the supervisor's may have changed since all translations were flushed.
+  // A mapping of the supervisor's may have changed since all translations were flushed, but for entries of
+  // L1s: whether the last update() was of one, is asked after each.
   bool supervisor_changed() const { return supervisor_changed_; }
   void note_full_flush() { supervisor_changed_ = false; }
+  bool take_entry_changed() { return std::exchange(entry_changed_, false); }
+  // Whether one entry alone, of all tables, names this table.
+  bool at_one_place(Mfn table) const {
+    const Frame& frame = frames_.at(table);
+    return frame.type_count == (frame.pinned ? 2u : 1u);
+  }
 
   // Whether the monitor may write to the frame for the guest now.
   bool plain(u64 mfn) const;
@@ -62,6 +70,7 @@ class PageTables {
   FrameTable& frames_;
   HypervisorSpace& space_;
   bool supervisor_changed_ = true;
+  bool entry_changed_ = false;
   // keeps_supervisor's answers, of use while no table above the L1s has changed.
   struct Answer {
     Mfn from = 0, to = 0;
