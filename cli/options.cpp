@@ -222,6 +222,12 @@ Result<LockstepCommand> understand_lockstep(const RawOptions& raw, const CLI::Ap
   RunOptions& run = command.run;
   if (run.machine.engines.size() != 2)
     return fail(ErrorKind::usage, "lockstep compares two engines: -engine bt,interp");
+  if (run.machine.has_engine(EngineKind::kvm))
+    return fail(
+        ErrorKind::usage,
+        "lockstep stops both engines after the same number of instructions, and kvm cannot count them; "
+        "use -engine bt,interp (to look for what kvm does otherwise, switch: `ringshift run -engine "
+        "bt,kvm`)");
   for (const char* other : {"-d", "-D", "--stats", "--monitor", "--engine-switch", "--timeout"})
     if (app.count(other) != 0) return fail(ErrorKind::usage, "lockstep takes no {}", other);
   if (!run.machine.icount_shift) run.machine.icount_shift = 3;

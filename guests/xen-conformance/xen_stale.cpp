@@ -122,7 +122,7 @@ void check_descriptors() {
   map_without_flush(xen::address(page), entry_of(page, kPresent));
   const xen_pfn_t frame = xen::mfn_of(page);
   check_success(xen::set_gdt(&frame, 512), "a page that was written becomes a descriptor table");
-  refuse_store(xen::address(page), page, "and can't be written by its old mapping");
+  refuse_store(xen::address(page), page, "and then can't be written by that mapping");
 }
 
 void check_given_back() {
