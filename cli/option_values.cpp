@@ -104,9 +104,9 @@ Result<DebugExitConfig> parse_device(const std::string& text) {
   return config;
 }
 
-// QEMU's ",server=on,wait=off" and the like change nothing here: it always listens and never waits.
-Result<std::string> parse_drive(const std::string& text) {
-  std::string file, interface, format = "raw";
+Result<XenDisk> parse_drive(const std::string& text) {
+  XenDisk disk;
+  std::string interface, format = "raw";
   for (std::size_t at = 0; at <= text.size();) {
     const std::size_t comma = std::min(text.find(',', at), text.size());
     const std::string_view part = std::string_view(text).substr(at, comma - at);
@@ -114,20 +114,23 @@ Result<std::string> parse_drive(const std::string& text) {
     const std::string_view name = part.substr(0, equals);
     const std::string value(equals == std::string_view::npos ? std::string_view() : part.substr(equals + 1));
     if (name == "file")
-      file = value;
+      disk.file = value;
     else if (name == "if")
       interface = value;
     else if (name == "format")
       format = value;
+    else if (name == "readonly" && (value == "on" || value == "off"))
+      disk.read_only = value == "on";
     else
-      return fail(ErrorKind::usage, "-drive takes file=FILE,if=xen, not '{}'", part);
+      return fail(ErrorKind::usage, "-drive takes file=FILE,if=xen,readonly=on, not '{}'", part);
     at = comma + 1;
   }
-  if (file.empty() || interface != "xen" || format != "raw")
+  if (disk.file.empty() || interface != "xen" || format != "raw")
     return fail(ErrorKind::usage, "-drive takes file=FILE,if=xen (of format raw), not '{}'", text);
-  return file;
+  return disk;
 }
 
+// QEMU's ",server=on,wait=off" and the like change nothing here: it always listens and never waits.
 Result<std::string> parse_monitor(const std::string& text) {
   if (text == "none" || text == "null") return std::string();
   constexpr std::string_view kUnix = "unix:";

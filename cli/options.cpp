@@ -79,7 +79,7 @@ void declare_options(CLI::App& app, RawOptions& raw) {
   text("--guest-abi", raw.guest_abi,
        "What the kernel is made for: pc (default), xen-pv (Xen's 32-bit PAE interface)", "ABI");
   app.add_option("--drive", raw.drives,
-                 "A disk of a xen-pv guest: file=FILE,if=xen; xvda, xvdb, ... in order")
+                 "A disk of a xen-pv guest: file=FILE,if=xen[,readonly=on]; xvda, xvdb, ... in order")
       ->type_name("DRIVE")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
@@ -144,6 +144,8 @@ Result<void> read_guest_abi(const RawOptions& raw, MachineConfig& machine) {
   else if (raw.guest_abi != "pc")
     return fail(ErrorKind::usage, "-guest-abi takes pc or xen-pv, not '{}'", raw.guest_abi);
   for (const std::string& drive : raw.drives) machine.xen_disks.push_back(RS_TRY(parse_drive(drive)));
+  if (machine.xen_disks.size() > XenDisk::kMax)
+    return fail(ErrorKind::usage, "-drive: a xen-pv guest has {} disks at most", XenDisk::kMax);
   if (machine.guest_abi == GuestAbi::pc && !machine.xen_disks.empty())
     return fail(ErrorKind::usage, "-drive: there are disks under -guest-abi xen-pv only");
   if (machine.guest_abi == GuestAbi::xen_pv && machine.has_engine(EngineKind::kvm))
@@ -181,6 +183,9 @@ Result<RunOptions> understand(const RawOptions& raw, const CLI::App& app) {
   Tracer check;
   RS_TRY(check.enable(raw.trace_words));
   options.machine.bt_verify = check.on(TracePoint::verify);
+  // The replica has no hypervisor behind it.
+  if (options.machine.bt_verify && options.machine.guest_abi == GuestAbi::xen_pv)
+    return fail(ErrorKind::usage, "-d verify does not go with -guest-abi xen-pv; `ringshift lockstep` does");
   if (options.machine.bt_verify && !options.machine.has_engine(EngineKind::bt))
     return fail(ErrorKind::usage, "-d verify compares -engine bt with interp; there is nothing to compare");
   if (!options.machine.bt_verify && app.count("--bt-verify-part") != 0)
@@ -217,6 +222,12 @@ Result<LockstepCommand> understand_lockstep(const RawOptions& raw, const CLI::Ap
   RunOptions& run = command.run;
   if (run.machine.engines.size() != 2)
     return fail(ErrorKind::usage, "lockstep compares two engines: -engine bt,interp");
+  if (run.machine.has_engine(EngineKind::kvm))
+    return fail(
+        ErrorKind::usage,
+        "lockstep stops both engines after the same number of instructions, and kvm cannot count them; "
+        "use -engine bt,interp (to look for what kvm does otherwise, switch: `ringshift run -engine "
+        "bt,kvm`)");
   for (const char* other : {"-d", "-D", "--stats", "--monitor", "--engine-switch", "--timeout"})
     if (app.count(other) != 0) return fail(ErrorKind::usage, "lockstep takes no {}", other);
   if (!run.machine.icount_shift) run.machine.icount_shift = 3;

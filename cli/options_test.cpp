@@ -144,6 +144,14 @@ TEST(OptionsTest, Lockstep) {
                                                                                      {"-timeout", "3"}})
     EXPECT_FALSE(lockstep(wrong)) << wrong[0];
   usage_error({"-kernel", "k", "-every", "7"});
+  for (const char* engines : {"bt,kvm", "kvm,interp"}) {
+    const auto refused = lockstep({"-engine", engines});
+    ASSERT_FALSE(refused) << engines;
+    EXPECT_EQ(refused.error().kind, ErrorKind::usage);
+    EXPECT_NE(refused.error().message.find("kvm cannot count"), std::string::npos) << refused.error().message;
+    EXPECT_NE(refused.error().message.find("-engine bt,interp"), std::string::npos)
+        << refused.error().message;
+  }
 }
 
 TEST(OptionsTest, TwoDashesAndEqualsSigns) {

@@ -32,11 +32,18 @@ struct DebugExitConfig {
   unsigned iosize = 2;
 };
 
+// -drive
+struct XenDisk {
+  static constexpr unsigned kMax = 16;  // xvda to xvdp
+  std::string file;
+  bool read_only = false;
+};
+
 struct MachineConfig {
   u64 ram_bytes = u64{128} << 20;
   std::string cpu_model = "n270";
   GuestAbi guest_abi = GuestAbi::pc;
-  std::vector<std::string> xen_disks;               // files; xvda, xvdb, ...
+  std::vector<XenDisk> xen_disks;                   // xvda, xvdb, ...
   std::vector<EngineKind> engines{EngineKind::bt};  // none twice; the first runs first
   std::optional<EngineTurns> engine_turns;
   BtMemory bt_memory = BtMemory::automatic;

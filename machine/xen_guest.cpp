@@ -40,7 +40,10 @@ Result<void> XenGuest::boot(const MachineConfig& config, i64 utc) {
                                                                      .module = module,
                                                                      .command_line = config.boot.append,
                                                                      .utc = utc}));
-  devices_ = std::make_unique<xen::DomainDevices>(*domain_, built, around_.console);
+  std::vector<DiskImage> disks;
+  for (const XenDisk& disk : config.xen_disks)
+    disks.push_back(RS_TRY(DiskImage::open(disk.file, disk.read_only)));
+  devices_ = std::make_unique<xen::DomainDevices>(*domain_, built, around_.console, std::move(disks));
   return {};
 }
 

@@ -176,8 +176,9 @@ void Domain::hypercall_instruction() {
   }
   if (continuation) {
     constexpr u32 kLength = 2;  // of INT 82h
-    state.set_reg32(kEbx, continuation->first);
-    state.set_reg32(kEcx, continuation->second);
+    state.set_reg32(kEbx, (*continuation)[0]);
+    state.set_reg32(kEcx, (*continuation)[1]);
+    state.set_reg32(kEdx, (*continuation)[2]);
     state.rip = static_cast<u32>(state.rip - kLength);
     continuation.reset();
   } else if (number != __HYPERVISOR_iret) {

@@ -5,6 +5,7 @@
 // interrupts come here instead of to an IDT (DeliveryHook); INT 82h of the kernel is a hypercall.
 #pragma once
 
+#include <array>
 #include <bitset>
 #include <string>
 
@@ -96,10 +97,8 @@ class Domain final : public DomainMemory, public DeliveryHook {
   // One hypercall; unknown ones are -ENOSYS, and logged once each.
   i32 hypercall(u32 number, const HypercallArguments& arguments);
   // A long list is left in the middle when something waits for the vCPU's thread: the guest executes the
-  // hypercall again, with other values for its first two arguments (in a multicall: in its entry).
-  struct Continuation {
-    u32 first, second;
-  };
+  // hypercall again, with other values for its first three arguments (in a multicall: in its entry).
+  using Continuation = std::array<u32, 3>;
   bool should_pause() const { return cpu.control.events.load(std::memory_order_relaxed) != 0; }
   std::optional<Continuation> continuation;
   bool in_multicall = false;

@@ -138,9 +138,12 @@ Result<void> Builder::load_image() {
 // mov $n, %eax; int $0x82; ret; but HYPERVISOR_iret, which doesn't return and wants EAX on the stack.
 void Builder::fill_hypercall_page() {
   if (!elf_.hypercall_page) return;
-  const u32 at = *elf_.hypercall_page - elf_.virtual_base;
-  if (*elf_.hypercall_page < elf_.virtual_base || (at & kPageOffsetMask) != 0 ||
-      (at >> kPageShift) >= mapped_)
+  const u32 page_at = *elf_.hypercall_page;
+  const u32 at = page_at - elf_.virtual_base;
+  // Within the image: what comes behind it is the builder's own.
+  const u64 image_end = align_up(u64{elf_.virtual_of(elf_.end)}, u64{kPageSize});
+  if (page_at < elf_.virtual_of(elf_.first) || u64{page_at} + kPageSize > image_end ||
+      (at & kPageOffsetMask) != 0)
     return;
   constexpr u32 kEach = 32;
   u8 page[kPageSize] = {};

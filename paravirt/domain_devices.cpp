@@ -1,6 +1,8 @@
 // A domain's devices put together.
 #include "paravirt/domain_devices.h"
 
+#include "paravirt/domain_nodes.h"
+
 namespace ringshift::xen {
 
 namespace {
@@ -23,7 +25,8 @@ u32 offer(EventChannels& events) {
 
 }  // namespace
 
-DomainDevices::DomainDevices(Domain& domain, const BuiltDomain& built, CharBackend& console)
+DomainDevices::DomainDevices(Domain& domain, const BuiltDomain& built, CharBackend& console,
+                             std::vector<DiskImage> disks)
     : domain_(domain),
       events_(domain, domain.info.mfn(), kDomainId, *this),
       grants_(domain, share_frames(domain), kDomainId),
@@ -36,6 +39,17 @@ DomainDevices::DomainDevices(Domain& domain, const BuiltDomain& built, CharBacke
   set_start_channels(domain, built, store_port_, console_port_);
   domain.raise_virq = [this](u32 virq) { events_.raise_virq(virq); };
   domain.port_is_pending = [this](u32 port) { return events_.is_pending(port); };
+  make_domain_nodes(store_, {.domain = kDomainId,
+                             .memory_bytes = u64{domain.domain_frames} << kPageShift,
+                             .store_ring = built.store_ring,
+                             .store_port = store_port_,
+                             .console_ring = built.console_ring,
+                             .console_port = console_port_});
+  for (DiskImage& disk : disks) {
+    const auto index = static_cast<unsigned>(disks_.size());
+    disks_.push_back(
+        std::make_unique<BlockBackend>(domain, events_, grants_, store_, kDomainId, index, std::move(disk)));
+  }
   register_hypercalls();
 }
 

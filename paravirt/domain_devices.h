@@ -3,7 +3,9 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
+#include "paravirt/block/block_backend.h"
 #include "paravirt/console/console_ring.h"
 #include "paravirt/domain_builder.h"
 #include "paravirt/events/event_channels.h"
@@ -16,7 +18,7 @@ class DomainDevices final : public EventSink {
  public:
   // Makes all of it for a domain that was just built, tells the guest in start_info, and registers the
   // hypercalls.
-  DomainDevices(Domain& domain, const BuiltDomain& built, CharBackend& console);
+  DomainDevices(Domain& domain, const BuiltDomain& built, CharBackend& console, std::vector<DiskImage> disks);
   DomainDevices(const DomainDevices&) = delete;
 
   EventChannels& events() { return events_; }
@@ -38,6 +40,7 @@ class DomainDevices final : public EventSink {
   ConsoleRing console_;
   Store store_;
   XenstoreConnection store_connection_;
+  std::vector<std::unique_ptr<BlockBackend>> disks_;
 };
 
 }  // namespace ringshift::xen

@@ -68,6 +68,10 @@ i32 console_io(Domain& domain, const HypercallArguments& arguments) {
   u8 piece[256];
   Gva from = arguments[2];
   for (u32 left = arguments[1]; left != 0;) {
+    if (left != arguments[1] && domain.should_pause()) {
+      domain.continuation = {arguments[0], left, from};
+      return 0;
+    }
     const u32 length = std::min<u32>(left, sizeof piece);
     if (!domain.copy_from_guest(piece, from, length)) return -XEN_EFAULT;
     domain.console.write({piece, length});
@@ -102,7 +106,7 @@ i32 multicall(Domain& domain, const HypercallArguments& arguments) {
   const u32 count = arguments[1];
   for (u32 i = 0; i < count; ++i) {
     if (i != 0 && domain.should_pause()) {
-      domain.continuation = {list + i * static_cast<u32>(sizeof(CallEntry)), count - i};
+      domain.continuation = {list + i * static_cast<u32>(sizeof(CallEntry)), count - i, arguments[2]};
       return 0;
     }
     CallEntry call{};
@@ -114,8 +118,8 @@ i32 multicall(Domain& domain, const HypercallArguments& arguments) {
     const i32 result = call.op == __HYPERVISOR_iret ? -XEN_EINVAL : domain.hypercall(call.op, inner);
     domain.in_multicall = false;
     if (domain.continuation) {
-      const u32 rest[2] = {domain.continuation->first, domain.continuation->second};
-      domain.continuation = {static_cast<u32>(at), count - i};
+      const Domain::Continuation rest = *domain.continuation;
+      domain.continuation = {static_cast<u32>(at), count - i, arguments[2]};
       return domain.copy_to_guest(static_cast<Gva>(at + offsetof(CallEntry, args)), rest) ? 0 : -XEN_EFAULT;
     }
     const Gva result_at = static_cast<Gva>(at + offsetof(CallEntry, result));

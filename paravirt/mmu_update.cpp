@@ -45,8 +45,8 @@ i32 mmu_update(Domain& domain, const HypercallArguments& arguments) {
   u32 i = 0;
   for (; i < count && result == 0; ++i) {
     if (i != 0 && domain.should_pause()) {
-      domain.continuation = {list + i * static_cast<u32>(sizeof(xen32::mmu_update)),
-                             (count - i) | kPreempted};
+      domain.continuation = {list + i * static_cast<u32>(sizeof(xen32::mmu_update)), (count - i) | kPreempted,
+                             done_at};
       break;
     }
     xen32::mmu_update update{};

@@ -78,7 +78,8 @@ i32 mmuext_op(Domain& domain, const HypercallArguments& arguments) {
   u32 i = 0;
   for (; i < count; ++i) {
     if (i != 0 && domain.should_pause()) {
-      domain.continuation = {list + i * static_cast<u32>(sizeof(Operation)), (count - i) | kPreempted};
+      domain.continuation = {list + i * static_cast<u32>(sizeof(Operation)), (count - i) | kPreempted,
+                             done_at};
       break;
     }
     Operation op{};

@@ -12,6 +12,8 @@ constexpr u8 kKernelLevel = 1;
 constexpr unsigned kIoplShift = 12;
 constexpr unsigned kMaskShift = 16;  // of evtchn_upcall_mask in the slot of CS
 
+// Flags that HYPERVISOR_iret takes from its frame.
+constexpr u32 kGuestsFlags = kArithmeticFlags | kFlagTf | kFlagDf | kFlagNt | kFlagRf | kFlagAc | kFlagId;
 // Flags that an entry clears, as an interrupt gate does but for IF, which the guest never sees cleared.
 constexpr u32 kClearedAtEntry = kFlagVm | kFlagRf | kFlagNt | kFlagTf;
 }  // namespace
@@ -146,7 +148,7 @@ void Traps::iret() {
   if (level != kKernelLevel && (!read(4, frame.esp) || !read(5, frame.ss)))
     return end_.crash("HYPERVISOR_iret: no stack pointer at esp {:08x}", state.reg32(kEsp));
   if (architectural_iopl) iopl = (frame.flags >> kIoplShift) & 3;
-  const u32 flags = (frame.flags & ~(kFlagIopl | kFlagVif | kFlagVip)) | kFlagIf | kFlagFixed;
+  const u32 flags = (frame.flags & kGuestsFlags) | kFlagIf | kFlagFixed;
   const u32 old = state.eflags();
   info_.set_masked((frame.flags & kFlagIf) == 0);
   state.set_reg32(kEax, frame.eax);

@@ -159,7 +159,8 @@ int EventChannels::status(evtchn_status& status) {
       break;
     case Kind::interdomain:
       status.status = EVTCHNSTAT_interdomain;
-      status.u.interdomain = {port.remote_domain, port.remote};
+      status.u.interdomain.dom = port.remote_domain;
+      status.u.interdomain.port = port.remote;
       break;
     case Kind::virq:
       status.status = EVTCHNSTAT_virq;
