@@ -1,4 +1,5 @@
-// Guest: the console's and xenstore's rings, with all that a guest may write into them. It prints by the ring.
+// Guest: the console's and xenstore's rings, with all that a guest may write into them. It prints by the
+// ring.
 #include "xen-conformance/forge.h"
 #include "xen-runtime/ring_console.h"
 
@@ -74,7 +75,8 @@ u32 ask(u32 type, const void* payload, u32 length) {
   put(payload, length);
   xen::notify_port(g_start->store_evtchn);
   xsd_sockmsg reply{};
-  if (!take(&reply, sizeof reply) || reply.len > XENSTORE_PAYLOAD_MAX || !take(g_reply, reply.len)) return XS_INVALID;
+  if (!take(&reply, sizeof reply) || reply.len > XENSTORE_PAYLOAD_MAX || !take(g_reply, reply.len))
+    return XS_INVALID;
   g_reply[reply.len] = 0;
   return reply.req_id == number ? reply.type : u32{XS_INVALID};
 }
@@ -104,7 +106,11 @@ void check_store() {
   refuse(XS_WRITE, "/tool/x\0y", 9, "a write to the tools' nodes");
   refuse(XS_RM, "/", 2, "the root's removal");
   refuse(XS_SET_PERMS, "domid\0b7", 9, "rights of a node that isn't the guest's");
-  refuse(XS_INTRODUCE, "1\0" "1\0" "1", 6, "a tool's request");
+  refuse(XS_INTRODUCE,
+         "1\0"
+         "1\0"
+         "1",
+         6, "a tool's request");
   refuse(XS_TRANSACTION_END, "T", 2, "the end of no transaction");
   static char big[XENSTORE_PAYLOAD_MAX];
   for (char& c : big) c = 'x';
@@ -114,7 +120,8 @@ void check_store() {
   check_equal(ask(XS_READ, "domid", 6), XS_READ, "after all that it answers still");
 }
 
-// Transactions, nodes and watches without end: each has a limit, which is an error and not the monitor's memory.
+// Transactions, nodes and watches without end: each has a limit, which is an error and not the monitor's
+// memory.
 void check_quotas() {
   u32 made = 0;
   while (made < 100000 && ask(XS_TRANSACTION_START, "", 1) == XS_TRANSACTION_START) ++made;
@@ -137,7 +144,8 @@ void check_dead_store() {
     ring.req_prod = taken + forged;
     xen::notify_port(g_start->store_evtchn);
   }
-  check(ring.error != XENSTORE_ERROR_NONE || ring.req_cons == taken, "an index beyond xenstore's ring is an error");
+  check(ring.error != XENSTORE_ERROR_NONE || ring.req_cons == taken,
+        "an index beyond xenstore's ring is an error");
   const xsd_sockmsg huge{XS_READ, 1, 0, 0xfffffff0};
   ring.req_prod = 0;
   ring.req_cons = 0;
