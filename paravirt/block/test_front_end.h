@@ -119,7 +119,7 @@ struct BlockRig {
     xen32::blkif_response response{};
     std::memcpy(&response, events.domain.page(kRing) + 64 + answers_taken++ % BlockRing::kEntries * 108,
                 sizeof response);
-    EXPECT_EQ(response.id, request.id);
+    EXPECT_EQ(u64{response.id}, u64{request.id});  // packed fields don't bind
     EXPECT_EQ(response.operation, request.operation);
     return response.status;
   }

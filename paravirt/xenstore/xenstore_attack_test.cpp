@@ -148,10 +148,10 @@ TEST(XenstoreAttack, AGuestThatDoesNotReadIsNotServed) {
     rig.events.send(rig.port);
   }
   EXPECT_LT(written, 100u) << "requests wait in the ring";
-  for (unsigned i = 0; i < 20'000; ++i) rig.store.set("/local/domain/1/data/x", std::to_string(i));
+  for (unsigned i = 0; i < 2'000; ++i) rig.store.set("/local/domain/1/data/x", std::to_string(i));
   EXPECT_LT(rig.connection.queued(), XenstoreConnection::kQueueLimit + XENSTORE_PAYLOAD_MAX);
   EXPECT_EQ(rig.page.error, 0u);
-  EXPECT_EQ(rig.store.get("/local/domain/1/data/x"), "19999");
+  EXPECT_EQ(rig.store.get("/local/domain/1/data/x"), "1999");
   // It reads at last, and all is well.
   rig.take();
   Message reply;

@@ -31,7 +31,7 @@ bool parse(std::string_view text, T& number) {
   return error == std::errc() && rest == text.data() + text.size();
 }
 
-const std::string kOk("OK", 3);
+const std::string kOk = "OK" + std::string(1, '\0');
 }  // namespace
 
 XenstoreConnection::Reply XenstoreConnection::answer(const xsd_sockmsg& header, std::string_view payload) {
