@@ -8,6 +8,7 @@
 #include <set>
 
 #include "report/explain/explain_style.h"
+#include "report/explain/number_text.h"
 
 namespace ringshift {
 
@@ -75,7 +76,7 @@ class HtmlWriter {
         "EAX to EDI are in RAX to RDI, the arithmetic flags in RFLAGS, or in r12 as LAHF and SETO leave "
         "them; r13 is the virtual CPU, r14 the software TLB, r15 the engine's context, r8 to r11 are "
         "scratch.</p>\n",
-        explanation_.instructions, explanation_.translations,
+        grouped(explanation_.instructions), grouped(explanation_.translations),
         explanation_.left_out == 0
             ? ""
             : fmt::format(" The record was full: {} of them are not in it.", explanation_.left_out));
@@ -96,8 +97,8 @@ class HtmlWriter {
       print(
           "<tr><td><a href=\"#block{}\">{:08x} {}</a></td><td>{}</td><td class=\"number\">{}</td>"
           "<td class=\"number\">{:.1f} %</td><td class=\"number\">{} to {}</td></tr>\n",
-          ++rank, block.eip, escaped(block.name), block.mode, block.instructions_executed, block.share * 100,
-          block.guest_bytes, block.host_bytes);
+          ++rank, block.eip, escaped(block.name), block.mode, grouped(block.instructions_executed),
+          block.share * 100, block.guest_bytes, block.host_bytes);
     print("</tbody></table></div></nav>\n");
     if (explanation_.blocks.empty()) print("<p>No block of it was executed.</p>\n");
   }
@@ -106,11 +107,12 @@ class HtmlWriter {
     print(
         "<section>\n<h2 id=\"block{}\">{}. <code>{:08x}</code> {}</h2>\n<p class=\"faint\">{}; entered {}, "
         "{} instructions executed ({:.1f} %); {} guest bytes became {}, and {} of cold code{}{}</p>\n",
-        rank, rank, block.eip, escaped(block.name), block.mode, block.entries, block.instructions_executed,
-        block.share * 100, block.guest_bytes, block.host_bytes, block.cold_bytes,
+        rank, rank, block.eip, escaped(block.name), block.mode, grouped(block.entries),
+        grouped(block.instructions_executed), block.share * 100, block.guest_bytes, block.host_bytes,
+        block.cold_bytes,
         block.rounds == 1 ? ""
                           : fmt::format("; a tight loop, emitted {} times over, gone through {} times",
-                                        block.rounds, block.passes),
+                                        block.rounds, grouped(block.passes)),
         block.relocatable ? "; relocatable: it serves its page wherever that is mapped" : "");
     executions_ = block.passes;
     begin_table("Guest and host code");
@@ -143,9 +145,11 @@ class HtmlWriter {
           guest, insn.bytes);
     const std::string_view why = sentence_of(insn.decided);
     if (!why.empty()) note(fmt::format("{}: {}", name_of(insn.decided.treatment), why));
-    if (insn.executions != executions_) note(fmt::format("from here on executed {} times", insn.executions));
+    if (insn.executions != executions_)
+      note(fmt::format("from here on executed {} times", grouped(insn.executions)));
     executions_ = insn.executions;
-    for (const ExplainedFault& fault : insn.faults) note(fmt::format("{} x {}", fault.count, fault.what));
+    for (const ExplainedFault& fault : insn.faults)
+      note(fmt::format("{} x {}", grouped(fault.count), fault.what));
     print("</tbody>\n");
   }
 
@@ -211,7 +215,7 @@ class HtmlWriter {
           "{}</td><td>{}{}"
           "</td></tr>\n",
           ++number, exit.ending, exit.from_eip, exit.target_eip, escaped(exit.target), escaped(exit.state),
-          exit.taken ? fmt::format("; taken {} times", *exit.taken) : "");
+          exit.taken ? fmt::format("; taken {} times", grouped(*exit.taken)) : "");
     print("</tbody></table></div>\n");
   }
 
@@ -220,8 +224,8 @@ class HtmlWriter {
           block.translations.size() == 1 ? "" : "s");
     for (const ExplainedTranslation& translation : block.translations) {
       print("<p>Block #{}{}: entered {}, {} instructions executed{}</p>\n<ol>\n", translation.number,
-            translation.number == block.shown ? " (shown)" : "", translation.entries,
-            translation.instructions, translation.dropped ? "; dropped" : "");
+            translation.number == block.shown ? " (shown)" : "", grouped(translation.entries),
+            grouped(translation.instructions), translation.dropped ? "; dropped" : "");
       for (const std::string& event : translation.history) print("<li>{}</li>\n", escaped(event));
       if (translation.left_out != 0) print("<li>and {} more events</li>\n", translation.left_out);
       print("</ol>\n");

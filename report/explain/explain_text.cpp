@@ -6,6 +6,8 @@
 #include <iterator>
 #include <set>
 
+#include "report/explain/number_text.h"
+
 namespace ringshift {
 
 namespace {
@@ -15,16 +17,6 @@ using bt::EmissionReason;
 std::string trimmed(std::string line) {
   line.erase(line.find_last_not_of(' ') + 1);
   return line + "\n";
-}
-
-std::string grouped(u64 number) {
-  const std::string digits = fmt::format("{}", number);
-  std::string text;
-  for (std::size_t i = 0; i < digits.size(); ++i) {
-    if (i != 0 && (digits.size() - i) % 3 == 0) text += ',';
-    text += digits[i];
-  }
-  return text;
 }
 
 class TextWriter {

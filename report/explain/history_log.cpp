@@ -87,7 +87,12 @@ void HistoryLog::on_fault(const bt::TranslationBlock& block, u32 guest_offset, b
   if (next_ != nullptr) next_->on_fault(block, guest_offset, fault);
 }
 
+// Its block may have been dropped by the instruction, but nothing has been freed yet.
 void HistoryLog::on_site_fault(const bt::InterpretSite* site) {
+  fmt::print(file_.get(),
+             R"({{"event":"fault","eip":{},"what":"{}"}})"
+             "\n",
+             site->eip, name_of(bt::BlockFault::fault));
   if (next_ != nullptr) next_->on_site_fault(site);
 }
 

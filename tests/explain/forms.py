@@ -131,6 +131,24 @@ for link in page.links:
 check(not re.search(r"https?:|//[a-z]|@import|url\(", text), "the page wants the network")
 for what in ("prefers-color-scheme: dark", "@media print", ":focus-visible", "<title>", 'name="viewport"'):
     check(what in text, f"{what} is missing")
+
+
+# --- its colours: a contrast of 4.5 for text (WCAG 2.1, 1.4.3), in light, dark and print
+def luminance(colour):
+    digits = colour[1:] if len(colour) == 7 else "".join(digit * 2 for digit in colour[1:])
+    parts = [int(digits[i:i + 2], 16) / 255 for i in (0, 2, 4)]
+    parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+roots = re.findall(r":root \{([^}]*)\}", text)
+check(len(roots) == 3, f"{len(roots)} sets of colours")
+for root in roots:
+    colours = dict(re.findall(r"--(\w+): (#[0-9a-f]+)", root))
+    for front in "text", "faint", "guest", "reason":
+        for back in "back", "row":
+            low, high = sorted((luminance(colours[front]), luminance(colours[back])))
+            check((high + 0.05) / (low + 0.05) >= 4.5, f"{front} on {back}: {colours[front]} on {colours[back]}")
 check(page.lang == "en" and page.tags.count("main") == 1 and page.tags.count("h2") == 13, "the page's outline")
 check("isPrime" in text and "idiv esi" in text, "isPrime isn't in it")
 
