@@ -8,21 +8,26 @@ namespace ringshift::xen {
 // Nothing is global in the guest's tables, so MOV CR3 flushes all of them, also where it is the same L3. What
 // is sure to be there again with the same entries may stay: the kernel, as a rule.
 int AddressSpace::switch_to(u64 l3) {
-  bool keeps_supervisor = !tables_.supervisor_changed();
+  bool keeps_supervisor = true;
   if (l3 != current_) {
     if (!tables_.get(l3, FrameType::l3)) return -XEN_EINVAL;
     descriptors_.drop_ldt();
     const Mfn old = current_;
     current_ = static_cast<Mfn>(l3);
     load_registers();
-    keeps_supervisor = keeps_supervisor && old != kNone && tables_.keeps_supervisor(old, current_);
+    keeps_supervisor = old != kNone && tables_.keeps_supervisor(old, current_);
     if (old != kNone) tables_.put(old);
   }
   if (keeps_supervisor)
-    cpu_.flush_address_space();
+    flush();
   else
     flush_all();
   return 0;
+}
+
+void AddressSpace::flush() {
+  if (tables_.supervisor_changed()) return flush_all();
+  cpu_.flush_address_space();
 }
 
 void AddressSpace::flush_all() {

@@ -22,8 +22,9 @@ class AddressSpace {
   // 0 or a negative error number of Xen's.
   int switch_to(u64 l3);
   Mfn current() const { return current_; }
-  // Drops all translations.
-  void flush_all();
+  // Drops all translations that may be stale: the kernel's aren't, mostly, for a changed entry is flushed at
+  // once.
+  void flush();
   // An entry of a page table as the guest asks for it, with what follows if it is one of the current L3's.
   int update(u64 mfn, u32 index, u64 value, bool keep_marks);
   // The L1 that maps an address below the hypervisor's.
@@ -36,6 +37,7 @@ class AddressSpace {
     u32 l3_index = 0, l2_index = 0;
     Gva page(u32 index) const { return l3_index << 30 | l2_index << 21 | index << kPageShift; }
   };
+  void flush_all();
   void load_registers();
   void flush_pages_of(Mfn l1, u32 index);
   bool is_once(u32 l3_index) const;
