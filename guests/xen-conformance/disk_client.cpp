@@ -27,7 +27,9 @@ const char* DiskClient::path(const char* base, const char* key) {
 }
 
 const char* DiskClient::read_back(const char* key) { return store_read(path(back_, key), reply_); }
-bool DiskClient::write_front(const char* key, u32 value) { return store_write_number(path(front_, key), value); }
+bool DiskClient::write_front(const char* key, u32 value) {
+  return store_write_number(path(front_, key), value);
+}
 u32 DiskClient::back_state() { return number_in(read_back("state")); }
 
 void DiskClient::grant(u32 segment, u32 mfn, u32 flags) {

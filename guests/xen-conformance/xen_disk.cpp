@@ -37,14 +37,17 @@ void check_requests(DiskClient& disk, u8* first, u8* second) {
   disk.grant(1, xen::mfn_of(second));
   check_status(disk.ask(BLKIF_OP_READ, 100, 2), BLKIF_RSP_OKAY, "a read of two pages");
   bool good = true;
-  for (u32 i = 0; i < 8; ++i) good = good && is_sector(first + i * 512, 100 + i) && is_sector(second + i * 512, 108 + i);
+  for (u32 i = 0; i < 8; ++i)
+    good = good && is_sector(first + i * 512, 100 + i) && is_sector(second + i * 512, 108 + i);
   check(good, "gives the sectors");
   check_status(disk.ask(BLKIF_OP_READ, 2047, 1, 3, 3), BLKIF_RSP_OKAY, "a read of the last sector");
-  check(is_sector(first + 2 * 512, 102) && is_sector(first + 3 * 512, 2047) && is_sector(first + 4 * 512, 104),
-        "changes no other part of the page");
+  check(
+      is_sector(first + 2 * 512, 102) && is_sector(first + 3 * 512, 2047) && is_sector(first + 4 * 512, 104),
+      "changes no other part of the page");
   for (u32 i = 0; i < 1024; ++i) reinterpret_cast<u32*>(second)[i] = 0xabcd0000 + i;
   disk.grant(0, xen::mfn_of(second), GTF_permit_access | GTF_readonly);
-  check_status(disk.ask(BLKIF_OP_WRITE, 16), BLKIF_RSP_OKAY, "a write from a page that is granted to be read");
+  check_status(disk.ask(BLKIF_OP_WRITE, 16), BLKIF_RSP_OKAY,
+               "a write from a page that is granted to be read");
   check_status(disk.ask(BLKIF_OP_READ, 16), BLKIF_RSP_ERROR, "but no read into it");
   check_status(disk.ask(BLKIF_OP_FLUSH_DISKCACHE, 0, 0), BLKIF_RSP_OKAY, "a flush");
   disk.grant(0, xen::mfn_of(first));
@@ -89,7 +92,8 @@ void check_ring(DiskClient& disk) {
   disk.wake();
   check_equal(disk.back_state(), XenbusStateClosing, "100 requests at once: the back end closes");
   check_equal(disk.enter(XenbusStateClosed, XenbusStateClosed), XenbusStateClosed, "so does the front end");
-  check_equal(disk.enter(XenbusStateInitialising, XenbusStateInitWait), XenbusStateInitWait, "it begins again");
+  check_equal(disk.enter(XenbusStateInitialising, XenbusStateInitWait), XenbusStateInitWait,
+              "it begins again");
   check_equal(disk.connect(), XenbusStateConnected, "and connects");
 
   memory_set(&disk.ring(), 0, xen::kPage);
