@@ -7,6 +7,7 @@
 
 #include "cli/doctor/diagnosis.h"
 #include "cli/exit_status.h"
+#include "cli/explain_command.h"
 #include "cli/lockstep_command.h"
 #include "cli/options.h"
 #include "cli/run_command.h"
@@ -31,5 +32,6 @@ int main(int argc, char** argv) {
     return print(doctor->json ? diagnosis_json(diagnosis) : diagnosis_text(diagnosis));
   }
   if (const auto* lockstep = std::get_if<LockstepCommand>(&*command)) return lockstep_command(*lockstep);
+  if (const auto* explain = std::get_if<ExplainCommand>(&*command)) return explain_command(*explain);
   return run_command(std::get<RunOptions>(*command));
 }

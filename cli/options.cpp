@@ -18,6 +18,7 @@ constexpr const char* kUsage =
     "\n"
     "Usage: ringshift run -kernel FILE [-initrd FILE] [-append TEXT] [OPTION...]\n"
     "       ringshift lockstep [-engine bt,interp] [-every N] -kernel FILE [OPTION...]\n"
+    "       ringshift explain -kernel FILE [--function NAME] [--top N] [--html FILE] [OPTION...]\n"
     "       ringshift doctor [--json]\n"
     "       ringshift --help | --version\n"
     "\n"
@@ -248,6 +249,67 @@ Result<Command> parse_lockstep(const std::vector<std::string>& args) {
   return Command(RS_TRY(understand_lockstep(raw, app)));
 }
 
+// Of explain.
+struct RawExplain {
+  std::string function, address, top = "10", duration, symbols, html, json, history;
+  bool cold = false;
+};
+
+void declare_explain_options(CLI::App& app, RawExplain& raw) {
+  const auto text = [&](const char* name, std::string& value, const char* what, const char* type) {
+    app.add_option(name, value, what)->type_name(type);
+  };
+  text("--function", raw.function, "Only blocks of this function, by its symbol", "NAME");
+  text("--address", raw.address, "Only blocks with code there: LO-HI (HI exclusive) or LO+LENGTH", "RANGE");
+  text("--top", raw.top, "So many blocks, the hottest (default 10)", "N");
+  text("--for", raw.duration, "Stop the guest after this time: 2s, 500ms", "TIME");
+  text("--symbols", raw.symbols, "Symbols: an ELF file or a System.map (default: the kernel's own)", "FILE");
+  text("--html", raw.html, "Write a self-contained page there", "FILE");
+  text("--json", raw.json, "Write all of it as JSON there", "FILE");
+  text("--history", raw.history, "Log what becomes of all blocks there: a line of JSON an event", "FILE");
+  app.add_flag("--cold", raw.cold, "Show the code behind the blocks, too");
+}
+
+Result<ExplainCommand> understand_explain(const RawOptions& raw, const RawExplain& own, const CLI::App& app) {
+  ExplainCommand command{.run = RS_TRY(understand(raw, app))};
+  RunOptions& run = command.run;
+  if (run.machine.engines != std::vector{EngineKind::bt} || run.automatic_engine)
+    return fail(ErrorKind::usage, "explain is about -engine bt: no other translates");
+  for (const char* other : {"-d", "-D", "--stats", "--monitor", "--engine-switch", "--timeout"})
+    if (app.count(other) != 0) return fail(ErrorKind::usage, "explain takes no {}", other);
+  if (app.count("--serial") == 0) run.serial.kind = CharTarget::Kind::null;
+  const bool debugcon_here = run.debugcon && run.debugcon->kind == CharTarget::Kind::stdio;
+  if (run.serial.kind == CharTarget::Kind::stdio || debugcon_here)
+    return fail(ErrorKind::usage, "explain prints its own text: give -serial or -debugcon a file");
+  if (app.count("--function") != 0 && app.count("--address") != 0)
+    return fail(ErrorKind::usage, "--function and --address are two ways to say one thing: give one");
+  if (!own.address.empty()) command.address = RS_TRY(parse_address_range(own.address));
+  command.function = own.function;
+  command.top = static_cast<unsigned>(std::min<u64>(RS_TRY(parse_count(own.top, "--top")), 1'000'000));
+  if (!own.duration.empty()) run.timeout_seconds = RS_TRY(parse_duration(own.duration, "--for"));
+  command.symbols = own.symbols;
+  command.cold = own.cold;
+  command.html_file = own.html;
+  command.json_file = own.json;
+  command.history_file = own.history;
+  return command;
+}
+
+Result<Command> parse_explain(const std::vector<std::string>& args) {
+  CLI::App app("Runs a guest under bt, and shows what its hottest blocks became, and why.",
+               "ringshift explain");
+  app.get_formatter()->column_width(30);
+  RawOptions raw;
+  RawExplain own;
+  declare_options(app, raw);
+  declare_explain_options(app, own);
+  if (auto text = RS_TRY(parse_with(app, args))) return Command(*text);
+  ExplainCommand command = RS_TRY(understand_explain(raw, own, app));
+  command.words = "ringshift explain";
+  for (const std::string& arg : args) command.words += " " + quoted_for_shell(arg);
+  return Command(std::move(command));
+}
+
 Result<Command> parse_run(const std::vector<std::string>& args) {
   CLI::App app("Boots a kernel in a virtual PC.", "ringshift run");
   app.get_formatter()->column_width(30);
@@ -278,6 +340,7 @@ Result<Command> parse_command_line(const std::vector<std::string>& args) {
   if (first == "--version" || first == "-version" || first == "-V") return Command(kVersion);
   if (first == "run") return parse_run({args.begin() + 1, args.end()});
   if (first == "lockstep") return parse_lockstep({args.begin() + 1, args.end()});
+  if (first == "explain") return parse_explain({args.begin() + 1, args.end()});
   if (first == "doctor") return parse_doctor({args.begin() + 1, args.end()});
   return fail(ErrorKind::usage, "unknown command '{}'; `ringshift --help` shows how to start", first);
 }

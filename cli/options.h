@@ -40,13 +40,29 @@ struct LockstepCommand {
   std::optional<u64> limit;
 };
 
+// The command line of `ringshift explain`.
+struct ExplainCommand {
+  RunOptions run;
+  std::string function;  // by its symbol; empty: not chosen by name
+  struct Range {
+    u32 low;
+    u64 high;  // exclusive
+  };
+  std::optional<Range> address;
+  unsigned top = 10;
+  std::string symbols;  // a file of them; empty: the kernel's own
+  bool cold = false;
+  std::string html_file, json_file, history_file;
+  std::string words;  // the command line, to repeat it
+};
+
 struct DoctorOptions {
   bool json = false;
 };
 
-// What to do: run a machine, or two in lockstep, look at the host, or print a text (help, version) and end
-// well.
-using Command = std::variant<RunOptions, LockstepCommand, DoctorOptions, std::string>;
+// What to do: run a machine, or two in lockstep, explain what one's code became, look at the host, or print a
+// text (help, version) and end well.
+using Command = std::variant<RunOptions, LockstepCommand, ExplainCommand, DoctorOptions, std::string>;
 
 // args: without the program's name.
 Result<Command> parse_command_line(const std::vector<std::string>& args);
@@ -63,5 +79,9 @@ Result<std::vector<EngineKind>> parse_engines(const std::string& text);  // bt,i
 Result<EngineTurns> parse_engine_turns(const std::string& text);         // every:TIME,ENGINE[:TIME],...
 Result<u64> parse_count(const std::string& text, const char* option);    // above 0
 Result<unsigned> parse_verify_part(const std::string& text);
+Result<double> parse_duration(const std::string& text, const char* option);  // 2s, 500ms, 1.5; in s
+Result<ExplainCommand::Range> parse_address_range(const std::string& text);  // LO-HI, LO+LENGTH
+// An argument as a shell takes it.
+std::string quoted_for_shell(const std::string& text);
 
 }  // namespace ringshift

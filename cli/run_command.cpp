@@ -139,7 +139,8 @@ RunOptions with_chosen_engine(RunOptions options) {
   if (!options.automatic_engine) return options;
   if (options.machine.icount_shift || options.machine.bt_verify ||
       options.machine.guest_abi == GuestAbi::xen_pv) {
-    fmt::print(stderr, "ringshift: -engine auto takes bt: -icount, -d verify and -guest-abi xen-pv need it\n");
+    fmt::print(stderr,
+               "ringshift: -engine auto takes bt: -icount, -d verify and -guest-abi xen-pv need it\n");
     return options;
   }
   const EngineChoice choice = choose_engine(judge_this_host());

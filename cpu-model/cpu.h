@@ -67,6 +67,9 @@ struct Cpu final : PhysicalMapListener {
   Tlb tlb;
   MmuObserver* observer = nullptr;
   DeliveryHook* delivery_hook = nullptr;  // null: the IDT
+  // Under CR4.PGE supervisor pages count as global, whatever their entries say: a hypervisor sees to it that
+  // they are the same in the address spaces between which it flushes others alone (paravirt/address_space.h).
+  bool supervisor_global = false;
   RestartPoint restart{};
   // How many elements of a REP instruction one round of the interpreter does (interp/handlers.h).
   u32 rep_round = 4096;

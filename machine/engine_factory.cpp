@@ -31,6 +31,7 @@ Result<std::unique_ptr<ExecutionEngine>> make_bt(const MachineConfig& config, Cp
   options.verify = config.bt_verify;
   options.verify_part = config.bt_verify_part;
   options.single_blocks = config.bt_single_blocks;
+  options.listener = config.bt_listener;
   return RS_TRY(BtEngine::create(cpu, options));
 }
 

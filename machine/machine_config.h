@@ -11,6 +11,10 @@
 
 namespace ringshift {
 
+namespace bt {
+class HistoryListener;
+}
+
 enum class EngineKind { bt, interp, kvm };
 enum class BtMemory { soft, window, automatic };
 // What the guest was made for: a PC, or Xen's paravirtual interface (docs/xen-pv.md).
@@ -47,12 +51,13 @@ struct MachineConfig {
   std::vector<EngineKind> engines{EngineKind::bt};  // none twice; the first runs first
   std::optional<EngineTurns> engine_turns;
   BtMemory bt_memory = BtMemory::automatic;
-  u64 bt_cache_bytes = 0;                // 0: the engine's default
-  bool count_instructions = false;       // for -stats, under bt; costs some percent
-  bool bt_verify = false;                // -d verify
-  unsigned bt_verify_part = 1;           // of this many instructions, verify one
-  std::vector<u32> bt_single_blocks;     // BtOptions::single_blocks
-  std::optional<unsigned> icount_shift;  // virtual time: an instruction is 2^shift ns
+  u64 bt_cache_bytes = 0;                      // 0: the engine's default
+  bool count_instructions = false;             // for -stats, under bt; costs some percent
+  bool bt_verify = false;                      // -d verify
+  unsigned bt_verify_part = 1;                 // of this many instructions, verify one
+  std::vector<u32> bt_single_blocks;           // BtOptions::single_blocks
+  bt::HistoryListener* bt_listener = nullptr;  // BtOptions::listener; outlives the machine
+  std::optional<unsigned> icount_shift;        // virtual time: an instruction is 2^shift ns
   BootFiles boot;
   bool no_reboot = false;
   std::optional<DebugExitConfig> debug_exit;

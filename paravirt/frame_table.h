@@ -36,6 +36,7 @@ struct Frame {
   bool shared = false;  // Xen's own, shared with the domain: writable for ever
   u32 count = 0;        // references; the allocation's own is one
   u32 type_count = 0;
+  u16 supervisor_entries = 0;  // of an L1: entries that are present, without U
 };
 
 class FrameTable {

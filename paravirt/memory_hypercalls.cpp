@@ -59,7 +59,7 @@ i32 give_frames_back(Domain& domain, Gva argument) {
     domain.memory.map().remove_attribute(u64{mfn} << kPageShift, kAttrPageTable);
   }
   // What the guest has not flushed must not reach frames that it has no more.
-  if (i != 0) domain.cpu.flush_all();
+  if (i != 0) domain.address_space.flush_all();
   return static_cast<i32>(i);
 }
 

@@ -67,7 +67,7 @@ i32 mmu_update(Domain& domain, const HypercallArguments& arguments) {
 void flush(Domain& domain, Gva va, u32 flags) {
   switch (flags & UVMF_FLUSHTYPE_MASK) {
     case UVMF_TLB_FLUSH:
-      domain.cpu.flush_all();
+      domain.address_space.flush_all();
       break;
     case UVMF_INVLPG:
       domain.cpu.flush_page(va);

@@ -41,7 +41,7 @@ int one_operation(Domain& domain, const Operation& op) {
     case MMUEXT_TLB_FLUSH_LOCAL:
     case MMUEXT_TLB_FLUSH_MULTI:
     case MMUEXT_TLB_FLUSH_ALL:
-      domain.cpu.flush_all();
+      domain.address_space.flush_all();
       return 0;
     case MMUEXT_INVLPG_LOCAL:
     case MMUEXT_INVLPG_MULTI:

@@ -90,7 +90,21 @@ bool PageTables::validate(Mfn mfn, FrameType type) {
     return false;
   }
   if (type == FrameType::l2_top) space_.fill_top(mfn);
+  if (type == FrameType::l1)
+    count_supervisor_entries(mfn);
+  else
+    ++version_;
   return true;
+}
+
+namespace {
+bool supervisors(u64 entry) { return is_present(entry) && (entry & kPteUser) == 0; }
+}  // namespace
+
+void PageTables::count_supervisor_entries(Mfn l1) {
+  u16 count = 0;
+  for (u32 i = 0; i < kEntries; ++i) count += supervisors(memory_.entry(l1, i)) ? 1 : 0;
+  frames_.at(l1).supervisor_entries = count;
 }
 
 bool PageTables::validate_descriptors(Mfn mfn) {
@@ -106,6 +120,7 @@ bool PageTables::validate_descriptors(Mfn mfn) {
 // Drops what the entries [0, end) hold.
 void PageTables::release(Mfn mfn, FrameType type, u32 end) {
   if (type == FrameType::descriptors) return;
+  if (type != FrameType::l1) ++version_;
   for (u32 i = 0; i < end; ++i) {
     const u64 entry = memory_.entry(mfn, i);
     if (is_present(entry)) put_entry(type, entry);
@@ -171,12 +186,63 @@ int PageTables::change(Mfn mfn, FrameType table, u32 index, u64 value, bool keep
   if (same) {
     if (!bits_allowed(table, value)) return -XEN_EINVAL;
     memory_.set_entry(mfn, index, value);
+    note_change(mfn, table, old, value);
     return 0;
   }
   if (is_present(value) && !get_entry(table, index, value)) return -XEN_EINVAL;
   memory_.set_entry(mfn, index, value);
+  note_change(mfn, table, old, value);
   if (is_present(old)) put_entry(table, old);
   return 0;
+}
+
+// What translations of the supervisor's that are cached may depend on.
+void PageTables::note_change(Mfn mfn, FrameType table, u64 old, u64 value) {
+  if (old == value) return;
+  if (table != FrameType::l1) {
+    ++version_;
+    const bool l2 = table != FrameType::l3;
+    if (l2 && is_present(old) && frames_.at(static_cast<Mfn>(frame_of(old))).supervisor_entries != 0)
+      supervisor_changed_ = true;
+    return;
+  }
+  u16& count = frames_.at(mfn).supervisor_entries;
+  const bool was_none = count == 0;
+  if (supervisors(old)) {
+    entry_changed_ = true;
+    --count;
+  }
+  if (supervisors(value)) ++count;
+  if (was_none != (count == 0)) ++version_;
+}
+
+bool PageTables::keeps_supervisor(Mfn from, Mfn to) {
+  Answer& answer = answers_[(from * 3 + to) % answers_.size()];
+  if (answer.from != from || answer.to != to || answer.version != version_)
+    answer = {from, to, version_, compare_supervisor(from, to)};
+  return answer.keeps;
+}
+
+bool PageTables::compare_supervisor(Mfn from, Mfn to) const {
+  for (u32 i = 0; i < kL3Entries; ++i)
+    if (!keeps_directory(memory_.entry(from, i), memory_.entry(to, i))) return false;
+  return true;
+}
+
+// By the entries of two L3s. The hypervisor's part is the same in all.
+bool PageTables::keeps_directory(u64 from, u64 to) const {
+  if (!is_present(from)) return true;
+  const auto old_l2 = static_cast<Mfn>(frame_of(from));
+  const auto new_l2 = static_cast<Mfn>(frame_of(to));
+  if (is_present(to) && old_l2 == new_l2) return true;
+  constexpr u64 kIgnored = kPteAccessed | kPteDirty | kPteAvailable;
+  const u32 entries = guest_entries(frames_.at(old_l2).type);
+  for (u32 i = 0; i < entries; ++i) {
+    const u64 old = memory_.entry(old_l2, i);
+    if (!is_present(old) || frames_.at(static_cast<Mfn>(frame_of(old))).supervisor_entries == 0) continue;
+    if (!is_present(to) || ((old ^ memory_.entry(new_l2, i)) & ~kIgnored) != 0) return false;
+  }
+  return true;
 }
 
 bool PageTables::plain(u64 mfn) const {

@@ -51,6 +51,7 @@ void BlockTable::link(Link& link, TranslationBlock& target) {
   link.target = &target;
   link.enter(target.incoming);
   ++counters_.links;
+  if (listener_ != nullptr) listener_->on_linked(link);
   if (!target.one_page() || target.pages[0] != link.source->pages[0]) {
     link.cross_page = static_cast<u32>(cross_page_links_.size());
     cross_page_links_.push_back(&link);
@@ -62,8 +63,9 @@ void BlockTable::make_lookup(Link& link) {
     cache_.patch32(link.patch(), static_cast<u32>(link.lookup_offset - (link.patch_offset + 4)));
 }
 
-void BlockTable::unlink(Link& link) {
+void BlockTable::unlink(Link& link, UnlinkReason why) {
   if (link.target == nullptr) return;
+  if (listener_ != nullptr) listener_->on_unlinked(link, why);
   cache_.patch32(link.patch(), static_cast<u32>(link.exit_offset - (link.patch_offset + 4)));
   link.leave();
   if (link.cross_page != Link::kNotCrossPage) {
@@ -78,7 +80,7 @@ void BlockTable::unlink(Link& link) {
 }
 
 void BlockTable::cut_cross_page_links() {
-  while (!cross_page_links_.empty()) unlink(*cross_page_links_.back());
+  while (!cross_page_links_.empty()) unlink(*cross_page_links_.back(), UnlinkReason::mapping_changed);
 }
 
 void BlockTable::forget_page_without_blocks(Gpa page) {
@@ -98,10 +100,11 @@ void BlockTable::forget_jumps_to(const TranslationBlock& block) {
 }
 
 // It isn't found any more and nothing leads to it; its memory stays until its part of the cache is reused.
-void BlockTable::drop(TranslationBlock& block) {
+void BlockTable::drop(TranslationBlock& block, DropReason why) {
+  if (listener_ != nullptr) listener_->on_dropped(block, why);
   block.valid = false;
-  while (block.incoming != nullptr) unlink(*block.incoming);
-  for (Link& link : block.links) unlink(link);
+  while (block.incoming != nullptr) unlink(*block.incoming, UnlinkReason::block_dropped);
+  for (Link& link : block.links) unlink(link, UnlinkReason::block_dropped);
   block.BucketHook::leave();
   forget_jumps_to(block);
   block.PageHook::leave();
@@ -123,7 +126,7 @@ void BlockTable::start_lap() {
 void BlockTable::evict_oldest() {
   TranslationBlock& block = *blocks_.front();
   if (block.valid) {
-    drop(block);
+    drop(block, DropReason::cache_full);
     ++counters_.evicted;
   }
   side_bytes_ -= block.side_bytes();
@@ -150,7 +153,7 @@ void BlockTable::make_room(u64 bytes) {
   }
 }
 
-void BlockTable::invalidate(Gpa gpa, u32 length) {
+void BlockTable::invalidate(Gpa gpa, u32 length, DropReason why) {
   const Gpa page = align_down(gpa, Gpa{kPageSize});
   const auto found = by_page_.find(page);
   if (found == by_page_.end()) return;
@@ -167,12 +170,15 @@ void BlockTable::invalidate(Gpa gpa, u32 length) {
     if (!block->valid) continue;  // both of its pages are this one, and it is in the list twice
     ++epoch_;
     ++counters_.invalidated;
-    drop(*block);
+    drop(*block, why);
   }
 }
 
 void BlockTable::clear() {
   ++epoch_;
+  if (listener_ != nullptr)
+    for (const auto& block : blocks_)
+      if (block->valid) listener_->on_dropped(*block, DropReason::cache_cleared);
   std::vector<Gpa> pages;
   for (const auto& [page, list] : by_page_) pages.push_back(page);
   by_page_.clear();

@@ -10,6 +10,7 @@
 #include "translator/bt_context.h"
 #include "translator/code_cache.h"
 #include "translator/code_pages.h"
+#include "translator/history/history_listener.h"
 #include "translator/translation_block.h"
 
 namespace ringshift::bt {
@@ -28,14 +29,14 @@ class BlockTable {
   void make_room(u64 bytes);
 
   void link(Link& link, TranslationBlock& target);
-  void unlink(Link& link);
+  void unlink(Link& link, UnlinkReason why);
   // For a target that no fixed link may lead to: the branch goes through the jump table from now on.
   void make_lookup(Link& link);
   // Cuts the links between pages that hold only while the mapping does; INVLPG and flushes.
   void cut_cross_page_links();
 
   // Drops the blocks with bytes in [gpa, gpa + length), within one page.
-  void invalidate(Gpa gpa, u32 length);
+  void invalidate(Gpa gpa, u32 length, DropReason why);
   // Forgets everything.
   void clear();
 
@@ -47,6 +48,9 @@ class BlockTable {
   // Whether any such block ever started on this linear page (neither: INVLPG needs nothing).
   bool has_global_code_at(Gva gva) const { return global_code_.has(gva); }
   bool has_local_code_at(Gva gva) const { return local_code_.has(gva); }
+
+  // Hears of links and drops; null: nobody does.
+  void set_listener(HistoryListener* listener) { listener_ = listener; }
 
   std::size_t size() const { return blocks_.size(); }
   // What they all cost beside their code.
@@ -61,7 +65,7 @@ class BlockTable {
  private:
   static constexpr unsigned kBuckets = 1u << 16;
   static unsigned bucket(Gpa gpa, ModeKey mode);
-  void drop(TranslationBlock& block);
+  void drop(TranslationBlock& block, DropReason why);
   void forget_jumps_to(const TranslationBlock& block);
   void forget_page_without_blocks(Gpa page);
   // Marks, sites and links of a Linux guest's blocks take some 2.3 times as much as their code.
@@ -85,6 +89,7 @@ class BlockTable {
   std::unordered_map<Gpa, PageBlocks> by_page_;
   std::vector<Link*> cross_page_links_;
   CodePages global_code_, local_code_;
+  HistoryListener* listener_ = nullptr;
   u64 epoch_ = 0;
   Counters counters_;
 };

@@ -122,7 +122,7 @@ TEST_F(BlockTableTest, LinksEnterBehindThePollUnlessBackward) {
   table_.link(from->links[1], *to);
   EXPECT_EQ(target_of(from->links[0]), to->entry);
   EXPECT_EQ(target_of(from->links[1]), to->polled_entry);
-  table_.unlink(from->links[0]);
+  table_.unlink(from->links[0], UnlinkReason::mapping_changed);
   EXPECT_EQ(target_of(from->links[0]), from->links[0].exit_stub());
   EXPECT_EQ(to->incoming, &from->links[1]);
   EXPECT_EQ(table_.counters().links, 2u);
@@ -137,11 +137,11 @@ TEST_F(BlockTableTest, AWriteDropsWhatItOverlaps) {
   table_.link(hit->links[1], *hit);
   jumps_[0x1010] = {1, hit->entry};
   const u64 epoch = table_.epoch();
-  table_.invalidate(kPage + 0x14, 4);
-  table_.invalidate(kPage + 0xc, 4);
+  table_.invalidate(kPage + 0x14, 4, DropReason::code_written);
+  table_.invalidate(kPage + 0xc, 4, DropReason::code_written);
   EXPECT_TRUE(hit->valid);
   EXPECT_EQ(table_.epoch(), epoch);
-  table_.invalidate(kPage + 0xd, 4);
+  table_.invalidate(kPage + 0xd, 4, DropReason::code_written);
   EXPECT_FALSE(hit->valid);
   EXPECT_TRUE(from->valid);
   EXPECT_NE(table_.epoch(), epoch);
@@ -150,15 +150,15 @@ TEST_F(BlockTableTest, AWriteDropsWhatItOverlaps) {
   EXPECT_EQ(from->incoming, nullptr);
   EXPECT_EQ(jumps_[0x1010].target, nullptr);
   EXPECT_NE(physical_.flags(kPage) & kAttrBtCode, 0);
-  table_.invalidate(kPage, 1);
+  table_.invalidate(kPage, 1, DropReason::code_written);
   EXPECT_EQ(physical_.flags(kPage) & kAttrBtCode, 0);
 }
 
 TEST_F(BlockTableTest, AStraddlingBlockDependsOnBothPages) {
   TranslationBlock* const block = add(0x1ffe, 5, kNextPage);
-  table_.invalidate(kNextPage + 3, 1);
+  table_.invalidate(kNextPage + 3, 1, DropReason::code_written);
   EXPECT_TRUE(block->valid);
-  table_.invalidate(kNextPage + 2, 1);
+  table_.invalidate(kNextPage + 2, 1, DropReason::code_written);
   EXPECT_FALSE(block->valid);
   EXPECT_EQ(physical_.flags(kPage) & kAttrBtCode, 0);
   EXPECT_EQ(physical_.flags(kNextPage) & kAttrBtCode, 0);

@@ -7,6 +7,8 @@
 #include "translator/emitter.h"
 #include "translator/failing_sites.h"
 #include "translator/guest_block.h"
+#include "translator/history/history_listener.h"
+#include "translator/mode_treatment.h"
 #include "translator/treatment.h"
 
 namespace ringshift::bt {
@@ -35,6 +37,8 @@ class BlockTranslator {
   std::unique_ptr<TranslationBlock> translate(const GuestBlock& guest, ModeKey mode);
   // Instructions whose translation keeps failing are translated otherwise.
   FailingSites& failing() { return failing_; }
+  // Hears of each block, with notes of what was emitted and why; null: nobody does.
+  void set_listener(HistoryListener* listener) { listener_ = listener; }
   const TranslationCounters& counters() const { return counters_; }
 
  private:
@@ -42,9 +46,13 @@ class BlockTranslator {
   struct Step {
     const GuestInstruction* guest;
     Treatment treatment;
+    TreatmentChoice choice;
     bool soft;
   };
+  Step plan_one(const GuestBlock& guest, const GuestInstruction& next, ModeKey mode) const;
   std::vector<Step> plan(const GuestBlock& guest, ModeKey mode) const;
+  static void note_steps(const std::vector<Step>& steps, const GuestBlock& guest, unsigned rounds,
+                         EmissionNotes& notes);
   // How many links the block needs.
   static unsigned links_of(const std::vector<Step>& steps);
   // --- blocks that branch back to their own start (tight_loop.cpp)
@@ -53,6 +61,8 @@ class BlockTranslator {
   // All rounds but the last. Their ways out of the loop lead to `out`, which the last one's branch binds.
   void emit_first_rounds(Emitter& emitter, const std::vector<Step>& steps, unsigned rounds, asmjit::Label out,
                          TranslationBlock& block);
+  void emit_body(Emitter& emitter, const GuestBlock& guest, const std::vector<Step>& steps, unsigned rounds,
+                 TranslationBlock& block);
   void translate_one(Emitter& emitter, const GuestInstruction& guest, Treatment treatment,
                      TranslationBlock& block);
   InterpretSite* new_site(const GuestInstruction& guest, TranslationBlock& block);
@@ -65,6 +75,7 @@ class BlockTranslator {
   FailingSites failing_;
   TranslationCounters counters_;
   std::vector<u8> buffer_;
+  HistoryListener* listener_ = nullptr;
 };
 
 }  // namespace ringshift::bt

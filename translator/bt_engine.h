@@ -9,6 +9,10 @@
 
 namespace ringshift {
 
+namespace bt {
+class HistoryListener;
+}
+
 struct BtOptions {
   enum class Memory { soft, window, automatic };
   Memory memory = Memory::automatic;
@@ -21,6 +25,8 @@ struct BtOptions {
   // The instructions at these EIPs stand in blocks of their own: for who looks for one of a block that goes
   // wrong (machine/lockstep).
   std::vector<u32> single_blocks;
+  // Hears of every block while the engine lives; null: nobody does (translator/history/history_listener.h).
+  bt::HistoryListener* listener = nullptr;
 };
 
 class BtEngine final : public ExecutionEngine {

@@ -40,18 +40,22 @@ Dispatcher::Dispatcher(Cpu& cpu, CodeCache cache, const BtOptions& options)
       windows_(cpu),
       sampling_(cpu.control),
       modes_(cpu, context_, windows_, options.memory),
-      count_(cpu.control, context_) {
+      count_(cpu.control, context_),
+      listener_(options.listener) {
   context_.state = &cpu.state;
   context_.engine = this;
   context_.cpu = &cpu;
   context_.modes = &modes_;
   context_.memo = &memo_;
+  translator_.set_listener(listener_);
+  blocks_.set_listener(listener_);
   context_.exact_rf = cpu.control.exact_count || options.verify;
   cpu_.observer = this;
   cpu_.phys.add_listener(this, kAttrBtCode);
 }
 
 Dispatcher::~Dispatcher() {
+  blocks_.set_listener(nullptr);  // the run is over, and it may be gone
   blocks_.clear();
   cpu_.phys.remove_listener(this);
   cpu_.observer = nullptr;
@@ -65,6 +69,7 @@ Result<void> Dispatcher::prepare(const BtOptions& options) {
                         .events = on_events,
                         .port = on_port};
   stubs_ = RS_TRY(emit_runtime_stubs(cache_, count_.on() ? counted_helpers() : helpers));
+  if (listener_ != nullptr) listener_->on_stubs(stubs_);
   context_.to_lookup = stubs_.lookup;
   context_.to_dispatcher = stubs_.events;
   context_.to_interpreter = stubs_.interpret;

@@ -83,6 +83,10 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   }
   // An access that no Tlb entry allows: perhaps a device's.
   void note_interpreted_access(const void* retry, Gva gva);
+  // Tells the listener what has happened at the instruction where the block at `retry` stands.
+  void note_lookup(const void* retry, BlockFault fault);
+  // The same for a window; exists: the guest has the page.
+  void note_window_fault(const TranslationBlock& block, u32 guest_offset, bool mapped, bool exists);
   // Drops the blocks of instructions that have just been given a remedy.
   void retranslate_failing();
   void report_fallbacks(StatsSink& sink) const;
@@ -186,6 +190,7 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   ExitReason exit_reason_ = ExitReason::requested;
 
   ExactCount count_;
+  HistoryListener* const listener_;  // BtOptions::listener
   u32 going_on_ = 0;  // under exact count: instructions left of the block that a helper returns into
 
   // Count what may change where code addresses lead: of global pages, and of all.

@@ -58,10 +58,13 @@ const u8* Dispatcher::on_access(BtContext* context, const void* retry, u32 gva, 
     const Outcome<const TlbEntry*> filled = fill_tlb(d.cpu_, gva, kind, d.cpu_.user());
     if (filled && *filled != nullptr && d.blocks_.epoch() == epoch) {
       ++d.counters_.access_fills;
+      d.note_lookup(retry, BlockFault::lookup_filled);
       if (d.count_.on()) d.going_on_ = unexecuted_at_lookup(d, retry, gva);
       return static_cast<const u8*>(retry);
     }
+    if (!filled) d.note_lookup(retry, BlockFault::lookup_page_fault);
     if (!filled && !fpu) return d.raise_at_access(filled.error());
+    if (filled) d.note_lookup(retry, BlockFault::lookup_interpreted);
     if (filled) d.note_interpreted_access(retry, gva);
   }
   // MMIO, a straddle, a page with attributes: the interpreter does all of it, exactly.
@@ -131,7 +134,9 @@ const u8* Dispatcher::execute_site(InterpretSite& site) {
   const Resumption resumption = resumption_of(site);
   const u8 cpl = cpu_.state.cpl;
   if (site.fpu) save_fpu(context_);
-  if (interpreter_.execute_ready(site.decoded) && site.loads_segments) remember_segments(site, cpl);
+  const bool done = interpreter_.execute_ready(site.decoded);
+  if (done && site.loads_segments) remember_segments(site, cpl);
+  if (!done && listener_ != nullptr) listener_->on_site_fault(&site);
   if (site.fpu) load_fpu(context_);
   verify_step();
   return continue_after(site, resumption);
@@ -205,6 +210,7 @@ const u8* Dispatcher::on_chain(BtContext* context, const void* argument, u32, u3
   if (d.blocks_.epoch() != epoch) return entry;
   // A straddling target, mostly: it stands or falls with a second page's mapping.
   d.remember_jump(**target);
+  if (d.listener_ != nullptr && link.source->valid) d.listener_->on_not_linkable(link, **target);
   if (link.source->valid) d.blocks_.make_lookup(link);
   return entry;
 }
@@ -266,7 +272,7 @@ void Dispatcher::on_flush_page(Gva gva) {
   if (blocks_.has_local_code_at(gva)) forget_local_mappings();
 }
 
-void Dispatcher::on_write(Gpa gpa, u32 length) { blocks_.invalidate(gpa, length); }
+void Dispatcher::on_write(Gpa gpa, u32 length) { blocks_.invalidate(gpa, length, DropReason::code_written); }
 
 // --- windows
 
@@ -278,11 +284,27 @@ void Dispatcher::note_interpreted_access(const void* retry, Gva gva) {
   if (block->valid && block->one_page()) translator_.failing().note_mmio(site_in(*block, offset));
 }
 
+void Dispatcher::note_lookup(const void* retry, BlockFault fault) {
+  if (listener_ == nullptr) return;
+  const TranslationBlock* const block = blocks_.containing(static_cast<const u8*>(retry));
+  listener_->on_fault(*block, (cpu_.state.eip() - block->eip) & kPageOffsetMask, fault);
+}
+
+void Dispatcher::note_window_fault(const TranslationBlock& block, u32 guest_offset, bool mapped,
+                                   bool exists) {
+  if (listener_ == nullptr) return;
+  const BlockFault fault = mapped   ? BlockFault::window_filled
+                           : exists ? BlockFault::window_failed
+                                    : BlockFault::window_page_fault;
+  listener_->on_fault(block, guest_offset, fault);
+}
+
 void Dispatcher::retranslate_failing() {
   if (!translator_.failing().changed()) return;
-  for (const Gpa instruction : translator_.failing().take_changed()) {
+  for (const SiteChange& change : translator_.failing().take_changed()) {
     ++counters_.retranslations;
-    blocks_.invalidate(instruction, 1);
+    if (listener_ != nullptr) listener_->on_remedy(change);
+    blocks_.invalidate(change.instruction, 1, DropReason::retranslation);
   }
 }
 
@@ -312,7 +334,9 @@ bool Dispatcher::handle_host_fault(int signal, siginfo_t& info, ucontext_t& cont
     if (window->range().inside(address)) {
       const auto gva = static_cast<Gva>(address - window->base());
       const auto filled = windows_.fill(gva, kind);
-      if (filled && *filled == FillResult::mapped) {
+      const bool mapped = filled && *filled == FillResult::mapped;
+      note_window_fault(*block, mark.guest_offset, mapped, filled.has_value());
+      if (mapped) {
         const auto cr3 = static_cast<u32>(cpu_.state.cr3);
         if (cpu_.user() && !heat_.filled(cr3)) modes_.set_user_hot(false);  // from the next entry on
         return true;
@@ -327,6 +351,7 @@ bool Dispatcher::handle_host_fault(int signal, siginfo_t& info, ucontext_t& cont
     }
   } else {
     ++counters_.host_faults;
+    if (listener_ != nullptr) listener_->on_fault(*block, mark.guest_offset, BlockFault::host_exception);
     if (site != kNoPage) translator_.failing().note_exception(site);
   }
   if (mark.flags_saved) {

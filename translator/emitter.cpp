@@ -33,6 +33,7 @@ void Emitter::begin(const u8* address, u32 eip, Gva linear) {
 
 bool Emitter::finish(std::vector<u8>& code) {
   emit_cold();
+  if (notes_ != nullptr) notes_->end(offset());
   if (code_.flatten() != kErrorOk || code_.resolveUnresolvedLinks() != kErrorOk) return false;
   if (code_.relocateToBase(reinterpret_cast<u64>(address_)) != kErrorOk) return false;
   code.resize(code_.codeSize());
@@ -44,6 +45,8 @@ void Emitter::begin_instruction(const Instruction& insn, u32 eip, bool soft) {
   insn_ = &insn;
   eip_ = eip;
   retry_ = Label();
+  owner_ = eip - block_eip_;
+  note_reason();
   starts_.push_back({offset(), eip - block_eip_});
 }
 
@@ -55,6 +58,7 @@ void Emitter::mark() {
 
 void Emitter::protect_flags() {
   if (flags_saved_) return;
+  const Because because(*this, EmissionReason::save_flags);
   assembler_.mov(r12, rax);
   assembler_.lahf();
   assembler_.seto(al);
@@ -63,6 +67,7 @@ void Emitter::protect_flags() {
 }
 
 void Emitter::emit_restore_flags() {
+  const Because because(*this, EmissionReason::restore_flags);
   assembler_.xchg(rax, r12);
   assembler_.cmp(al, 0x81);  // OF = AL is 1; the image in AX stays, for a retry needs it again
   assembler_.sahf();
@@ -92,7 +97,11 @@ void Emitter::restore_flags() {
 void Emitter::jump_to(const u8* target) { assembler_.jmp(imm(reinterpret_cast<u64>(target))); }
 
 void Emitter::add_link(u32 target_eip, Link* link, bool backward) {
-  links_.push_back({target_eip, backward, offset(), 0, 0, link});
+  const bool aside = reason_ == EmissionReason::cold_side_exit;
+  if (notes_ != nullptr)
+    notes_->exits.push_back({aside ? EmissionReason::side_exit : reason_, owner_, target_eip, backward, link,
+                             offset(), linkable(target_eip)});
+  links_.push_back({target_eip, backward, offset(), 0, 0, link, owner_});
   assembler_.dd(0);  // patched in emit_cold to reach the stub
 }
 
@@ -110,10 +119,13 @@ void Emitter::jump_if_to_link(unsigned condition, u32 target_eip, Link* link) {
 
 void Emitter::leave_if(unsigned condition, u32 target_eip, Link* link, unsigned unexecuted) {
   restore_flags();
-  if (unexecuted != 0) {
+  const Because because(*this, EmissionReason::side_exit);
+  if (unexecuted != 0 || counters_ != nullptr) {
+    RS_CHECK(counters_ == nullptr || side_exits_ < BlockCounters::kMostSideExits);
+    u64* const taken = counters_ == nullptr ? nullptr : &counters_->side_exits[side_exits_++];
     const Label leave = assembler_.newLabel();
     assembler_.j(static_cast<CondCode>(condition), leave);
-    cold_side_exits_.push_back({leave, target_eip, link, unexecuted});
+    cold_side_exits_.push_back({leave, target_eip, link, unexecuted, owner_, taken});
     return;
   }
   assembler_.db(0x0f);
@@ -122,6 +134,7 @@ void Emitter::leave_if(unsigned condition, u32 target_eip, Link* link, unsigned 
 }
 
 void Emitter::count_executed(i32 instructions) {
+  const Because because(*this, EmissionReason::count_block);
   add_to_context(offsetof(BtContext, executed), instructions);
 }
 
@@ -131,19 +144,40 @@ void Emitter::add_to_context(std::size_t field, i32 addend) {
   assembler_.mov(context_field(field, 8), r8);
 }
 
+void Emitter::count_entry(BlockCounters* counters) {
+  counters_ = counters;
+  if (counters != nullptr) count_taken(&counters->entries);
+}
+
+// Keeps the flags; r8 and r9 are free at a block's head and where it is left.
+void Emitter::count_taken(u64* taken) {
+  if (taken == nullptr) return;
+  const Because because(*this, EmissionReason::profile);
+  assembler_.mov(r9, reinterpret_cast<u64>(taken));
+  assembler_.mov(r8, ptr(r9, 0, 8));
+  assembler_.lea(r8, ptr(r8, 1));
+  assembler_.mov(ptr(r9, 0, 8), r8);
+}
+
 void Emitter::leave_loop_if(unsigned condition, unsigned unexecuted, Label out) {
   restore_flags();
-  if (unexecuted == 0) return void(assembler_.j(static_cast<CondCode>(condition), out));
+  const Because because(*this, EmissionReason::loop_exit);
+  if (unexecuted == 0 && counters_ == nullptr)
+    return void(assembler_.j(static_cast<CondCode>(condition), out));
+  RS_CHECK(counters_ == nullptr || loop_exits_ < BlockCounters::kMostLoopExits);
+  u64* const taken = counters_ == nullptr ? nullptr : &counters_->loop_exits[loop_exits_++];
   const Label leave = assembler_.newLabel();
   assembler_.j(static_cast<CondCode>(condition), leave);
-  cold_loop_exits_.push_back({leave, out, unexecuted});
+  cold_loop_exits_.push_back({leave, out, unexecuted, owner_, taken});
 }
 
 void Emitter::jump_indirect() {
+  const Because because(*this, EmissionReason::jump_table);
   emit_jump_lookup(assembler_, [&] { jump_to(stubs_.jump); });
 }
 
 void Emitter::interpret(InterpretSite* site) {
+  const Because because(*this, EmissionReason::interpreter);
   interpret_aside(site);
   flags_saved_ = false;
   resume_here(site);
@@ -191,7 +225,10 @@ Emitter::Head Emitter::begin_head(u32 eip) {
   const Label pending = assembler_.newLabel();
   const Label entry = assembler_.newLabel();
   Head head{};
+  owner_ = EmissionSpan::kHead;
+  const Because because(*this, EmissionReason::poll);
   if (relocatable_) {
+    const Because landing(*this, EmissionReason::landing);
     head.landing = offset();
     assembler_.lea(r9d, ptr(r8, -static_cast<i32>(eip & kPageOffsetMask)));
     assembler_.mov(context_field(offsetof(BtContext, page_eip), 4), r9d);
@@ -201,8 +238,7 @@ Emitter::Head Emitter::begin_head(u32 eip) {
   assembler_.mov(rcx, r9);
   load_eip(r10, eip);
   jump_to(stubs_.events);
-  assembler_.align(AlignMode::kCode, CodeCache::kHead);
-  if (relocatable_ && offset() % (2 * CodeCache::kHead) == 0) assembler_.embedUInt8(0x90, CodeCache::kHead);
+  align_head();
   head.polled = offset();
   assembler_.mov(r9, rcx);
   assembler_.mov(ecx, context_field(offsetof(BtContext, quiet), 4));
@@ -213,16 +249,24 @@ Emitter::Head Emitter::begin_head(u32 eip) {
   return head;
 }
 
+void Emitter::align_head() {
+  const Because because(*this, EmissionReason::padding);
+  assembler_.align(AlignMode::kCode, CodeCache::kHead);
+  if (relocatable_ && offset() % (2 * CodeCache::kHead) == 0) assembler_.embedUInt8(0x90, CodeCache::kHead);
+}
+
 void Emitter::leave_if_events(u32 eip) {
   RS_CHECK(flags_saved_);
+  const Because because(*this, EmissionReason::poll_again);
   const Label pending = assembler_.newLabel();
   assembler_.cmp(context_field(offsetof(BtContext, quiet), 4), 0);
   assembler_.je(pending);
-  cold_polls_.push_back({pending, eip});
+  cold_polls_.push_back({pending, eip, owner_});
 }
 
 void Emitter::take_from_budget(u32 eip, u32 instructions) {
   constexpr std::size_t kHighByte = offsetof(BtContext, budget) + 7;  // not 0: below zero
+  const Because because(*this, EmissionReason::count_budget);
   const Label short_of = assembler_.newLabel();
   add_to_context(offsetof(BtContext, budget), -static_cast<i32>(instructions));
   jump_unless_zero(short_of, [&] { assembler_.movzx(ecx, context_field(kHighByte, 1)); });
@@ -249,7 +293,23 @@ bool Emitter::linkable(u32 target_eip) const {
 
 void Emitter::emit_cold() {
   starts_.push_back({offset(), InstructionStart::kCold});
+  if (notes_ != nullptr) notes_->cold_offset = offset();
+  emit_cold_accesses();
+  emit_cold_leaves();
+  emit_cold_exits();
+  for (PendingLink& link : links_) {
+    owner_ = link.owner;
+    link.stub_offset = offset();
+    emit_link_stub(link);
+    const u32 displacement = link.stub_offset - (link.patch_offset + 4);
+    std::memcpy(code_.textSection()->buffer().data() + link.patch_offset, &displacement, 4);
+  }
+}
+
+void Emitter::emit_cold_accesses() {
   for (const ColdSite& site : cold_) {
+    owner_ = site.eip - block_eip_;
+    const Because because(*this, EmissionReason::cold_lookup);
     assembler_.bind(site.label);
     if (site.flags_saved) emit_restore_flags();
     load_eip(r10, site.eip);
@@ -258,6 +318,8 @@ void Emitter::emit_cold() {
     jump_to(stubs_.access);
   }
   for (const ColdInterpret& site : cold_interprets_) {
+    owner_ = site.eip - block_eip_;
+    const Because because(*this, EmissionReason::cold_interpret);
     assembler_.bind(site.label);
     if (site.flags_saved) emit_restore_flags();
     load_eip(r10, site.eip);
@@ -266,7 +328,12 @@ void Emitter::emit_cold() {
     assembler_.mov(r9d, site.fpu ? AccessInfo::kFpu : 0);
     jump_to(stubs_.interpret);
   }
+}
+
+void Emitter::emit_cold_leaves() {
   for (const ColdPoll& poll : cold_polls_) {
+    owner_ = poll.owner;
+    const Because because(*this, EmissionReason::cold_poll);
     assembler_.bind(poll.label);
     emit_restore_flags();
     if (!cold_budgets_.empty()) give_back_to_budget(instructions_from(poll.eip));
@@ -274,41 +341,54 @@ void Emitter::emit_cold() {
     jump_to(stubs_.events);
   }
   for (const ColdBudget& cold : cold_budgets_) {
+    owner_ = EmissionSpan::kHead;
+    const Because because(*this, EmissionReason::cold_budget);
     assembler_.bind(cold.label);
     give_back_to_budget(cold.instructions);
     load_eip(r10, cold.eip);
     jump_to(stubs_.events);
   }
+}
+
+void Emitter::emit_cold_exits() {
   for (const ColdLoopExit& exit : cold_loop_exits_) {
+    owner_ = exit.owner;
+    const Because because(*this, EmissionReason::cold_loop_exit);
     assembler_.bind(exit.label);
-    count_executed(-static_cast<i32>(exit.unexecuted));
+    if (exit.unexecuted != 0) count_executed(-static_cast<i32>(exit.unexecuted));
+    count_taken(exit.taken);
     assembler_.jmp(exit.out);
   }
   for (const ColdSideExit& exit : cold_side_exits_) {
+    owner_ = exit.owner;
+    const Because because(*this, EmissionReason::cold_side_exit);
     assembler_.bind(exit.label);
-    if (cold_budgets_.empty())
-      count_executed(-static_cast<i32>(exit.unexecuted));
-    else
+    if (!cold_budgets_.empty())
       give_back_to_budget(exit.unexecuted);
+    else if (exit.unexecuted != 0)
+      count_executed(-static_cast<i32>(exit.unexecuted));
+    count_taken(exit.taken);
     assembler_.db(0xe9);
     add_link(exit.target_eip, exit.link, false);
   }
-  for (PendingLink& link : links_) {
-    link.stub_offset = offset();
-    if (linkable(link.target_eip)) {
-      load_eip(r10, link.target_eip);
-      assembler_.mov(r11, reinterpret_cast<u64>(link.link));
-      jump_to(stubs_.chain);
-      link.lookup_offset = offset();
-      load_eip(r8, link.target_eip);
-      jump_to(stubs_.lookup);
-    } else {
-      load_eip(r8, link.target_eip);
-      jump_indirect();
-    }
-    const u32 displacement = link.stub_offset - (link.patch_offset + 4);
-    std::memcpy(code_.textSection()->buffer().data() + link.patch_offset, &displacement, 4);
+}
+
+void Emitter::emit_link_stub(PendingLink& link) {
+  if (!linkable(link.target_eip)) {
+    const Because because(*this, EmissionReason::cold_jump_table);
+    load_eip(r8, link.target_eip);
+    return jump_indirect();
   }
+  {
+    const Because because(*this, EmissionReason::cold_link);
+    load_eip(r10, link.target_eip);
+    assembler_.mov(r11, reinterpret_cast<u64>(link.link));
+    jump_to(stubs_.chain);
+  }
+  const Because because(*this, EmissionReason::cold_jump_table);
+  link.lookup_offset = offset();
+  load_eip(r8, link.target_eip);
+  jump_to(stubs_.lookup);
 }
 
 }  // namespace ringshift::bt

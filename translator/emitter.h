@@ -7,11 +7,14 @@
 
 #include <asmjit/x86.h>
 
+#include <utility>
 #include <vector>
 
 #include "cpu-model/instruction.h"
 #include "translator/bt_context.h"
 #include "translator/code_cache.h"
+#include "translator/history/block_counters.h"
+#include "translator/history/emission_notes.h"
 #include "translator/listing.h"
 #include "translator/translation_block.h"
 
@@ -65,6 +68,27 @@ class Emitter {
   // Emits the cold stubs and gives the finished code; false if AsmJit failed (too large).
   bool finish(std::vector<u8>& code);
 
+  // --- why it emits what it does
+  // What is emitted is noted from here on; null: it isn't.
+  void keep_notes(EmissionNotes* notes) { notes_ = notes; }
+  // While it lives, what is emitted has this reason.
+  class Because {
+   public:
+    Because(Emitter& emitter, EmissionReason reason)
+        : emitter_(emitter), before_(std::exchange(emitter.reason_, reason)) {
+      emitter_.note_reason();
+    }
+    ~Because() {
+      emitter_.reason_ = before_;
+      emitter_.note_reason();
+    }
+    Because(const Because&) = delete;
+
+   private:
+    Emitter& emitter_;
+    EmissionReason before_;
+  };
+
   asmjit::x86::Assembler& as() { return assembler_; }
   const RuntimeStubs& stubs() const { return stubs_; }
   ModeKey mode() const { return mode_; }
@@ -101,6 +125,8 @@ class Emitter {
   bool window() const { return window_; }
   // dst = offset of the memory operand. esp_bias is added if the base is ESP (POP mem).
   void load_offset(asmjit::x86::Gp dst, const Instruction& insn, i32 esp_bias = 0);
+  // The same for LEA, whose purpose it is.
+  void load_address(asmjit::x86::Gp dst, const Instruction& insn, i32 esp_bias = 0);
   // Saves the flags ahead of code that clobbers RFLAGS; dead ones too, for a fault must show them.
   void protect_flags();
 
@@ -119,6 +145,7 @@ class Emitter {
     u32 stub_offset;
     u32 lookup_offset;  // of the stub that looks in the jump table each time
     Link* link;
+    u32 owner;  // as a guest offset: the instruction that leaves
   };
   // jmp to a link's target; Link fields are filled from pending_links() after finish().
   // polled: enter it where events are polled, though it lies ahead.
@@ -143,6 +170,13 @@ class Emitter {
   // On a condition code, out of a loop's block by `out`, before `unexecuted` instructions that were counted,
   // if any were.
   void leave_loop_if(unsigned condition, unsigned unexecuted, asmjit::Label out);
+  // Counts an execution of the block, and at the side exits and loop exits that follow those who leave there;
+  // null: not.
+  void count_entry(BlockCounters* counters);
+  // Of a tight loop: what is emitted next is another time over.
+  void end_round() {
+    if (notes_ != nullptr) ++notes_->round;
+  }
   // `out` is where the next jump_if_to_link() doesn't branch.
   void bind_loop_exit(asmjit::Label out) { loop_exit_ = out; }
   // The sites, and where they go on, by offset.
@@ -183,6 +217,7 @@ class Emitter {
   struct ColdPoll {
     asmjit::Label label;
     u32 eip;
+    u32 owner;
   };
   struct ColdBudget {
     asmjit::Label label;
@@ -193,14 +228,27 @@ class Emitter {
     asmjit::Label label;
     asmjit::Label out;
     u32 unexecuted;
+    u32 owner;
+    u64* taken;
   };
   struct ColdSideExit {
     asmjit::Label label;
     u32 target_eip;
     Link* link;
     unsigned unexecuted;
+    u32 owner;
+    u64* taken;
   };
+  void note_reason() {
+    if (notes_ != nullptr) notes_->begin(offset(), owner_, reason_);
+  }
   void emit_cold();
+  void emit_cold_accesses();
+  void emit_cold_leaves();
+  void emit_cold_exits();
+  void emit_link_stub(PendingLink& link);
+  void count_taken(u64* taken);
+  void align_head();
   void give_back_to_budget(u32 instructions);
   // Both keep the flags; r8, or r9, is clobbered.
   void add_to_context(std::size_t field, i32 addend);
@@ -234,6 +282,11 @@ class Emitter {
 
   const Instruction* insn_ = nullptr;
   u32 eip_ = 0;
+  u32 owner_ = EmissionSpan::kHead;  // the instruction, as a guest offset
+  EmissionReason reason_ = EmissionReason::identity;
+  EmissionNotes* notes_ = nullptr;
+  BlockCounters* counters_ = nullptr;
+  unsigned side_exits_ = 0, loop_exits_ = 0;
   bool window_ = false;
   bool flags_saved_ = false;
   asmjit::Label retry_;

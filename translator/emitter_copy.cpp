@@ -72,6 +72,8 @@ void Emitter::copy_with_memory(const Instruction& insn, Access access, u32 size)
 
 // The instruction's own ModRM, SIB and displacement under gs: and 32-bit addressing.
 void Emitter::copy_folded(const Instruction& insn) {
+  const bool absolute = (insn.modrm & 0xc7) == 0x05;
+  const Because because(*this, absolute ? EmissionReason::window_absolute : EmissionReason::window);
   constexpr u8 kGs = 0x65;
   constexpr u8 kAddress32 = 0x67;
   mark();
@@ -79,7 +81,6 @@ void Emitter::copy_folded(const Instruction& insn) {
   assembler_.db(kAddress32);
   emit_prefixes(insn);
   emit_opcode(insn);
-  const bool absolute = (insn.modrm & 0xc7) == 0x05;
   unsigned at = insn.modrm_offset;
   if (absolute) {
     // mod=00 rm=101 is RIP-relative here: the SIB form without base and index (SDM vol. 2A 2.2.1.6).
@@ -95,7 +96,11 @@ void Emitter::copy_folded(const Instruction& insn) {
 void Emitter::copy_at(const Instruction& insn, bool r9_based) {
   const bool high = names_high_byte(insn);
   const u8 reg = high ? insn.modrm_reg() & 3 : insn.modrm_reg();
-  const auto swap_halves = [&] { assembler_.xchg(gpb_lo(reg), gpb_hi(reg)); };
+  const auto swap_halves = [&] {
+    const Because because(*this, EmissionReason::high_byte);
+    assembler_.xchg(gpb_lo(reg), gpb_hi(reg));
+  };
+  const Because because(*this, r9_based ? EmissionReason::ram : EmissionReason::window);
   if (high) swap_halves();
   mark();
   if (!r9_based) assembler_.db(0x65);

@@ -22,6 +22,11 @@ Mem segment_field(Seg segment, std::size_t field) {
 }  // namespace
 
 void Emitter::load_offset(Gp dst, const Instruction& insn, i32 esp_bias) {
+  const Because because(*this, EmissionReason::offset);
+  load_address(dst, insn, esp_bias);
+}
+
+void Emitter::load_address(Gp dst, const Instruction& insn, i32 esp_bias) {
   const i32 displacement = insn.displacement + (insn.base == kEsp ? esp_bias : 0);
   const bool wide = insn.address_size == 4;
   unsigned shift = 0;
@@ -52,6 +57,7 @@ Label Emitter::interpret_cold() {
 void Emitter::linear_at_r8(Seg segment, u32 size) {
   const SegmentShape shape = mode_.shape(segment);
   if (shape == SegmentShape::flat) return;
+  const Because because(*this, EmissionReason::segment);
   if (shape != SegmentShape::based) {
     protect_flags();
     const Label slow = interpret_cold();
@@ -79,6 +85,7 @@ void Emitter::linear_at_r8(Seg segment, u32 size) {
 void Emitter::check_target(Gp target, u32 operand_size) {
   const u32 most = operand_size == 2 ? 0xffff : 0xffffffff;
   if (mode_.cs_limit() >= most) return;
+  const Because because(*this, EmissionReason::target_limit);
   protect_flags();
   assembler_.cmp(target.r32(), static_cast<i32>(mode_.cs_limit()));
   assembler_.ja(interpret_cold());
@@ -126,6 +133,7 @@ void Emitter::begin_memory() {
 }
 
 void Emitter::lookup(Access access, u32 size) {
+  const Because because(*this, EmissionReason::lookup);
   const bool write = access == Access::write;
   constexpr unsigned kEntryShift = 5;
   static_assert(sizeof(TlbEntry) == 1u << kEntryShift);

@@ -139,7 +139,7 @@ TEST_F(EvictionTest, LinksStayTrueUnderManyEvictions) {
     for (const auto& entry : alive) list.push_back(entry.second);
     for (unsigned i = 0; i < 4; ++i)
       table_.link(list[random() % list.size()]->links[random() % 2], *list[random() % list.size()]);
-    if (random() % 8 == 0) table_.invalidate(list[random() % list.size()]->eip, 4);
+    if (random() % 8 == 0) table_.invalidate(list[random() % list.size()]->eip, 4, DropReason::code_written);
     if (random() % 64 == 0) table_.cut_cross_page_links();
     std::erase_if(alive, [&](const auto& entry) { return !entry.second->valid; });
     for (const auto& [at, block] : alive) {

@@ -16,6 +16,15 @@ enum class Remedy : u8 {
   interpreter,  // by a call of the interpreter, with what was decoded
 };
 
+enum class RemedyCause : u8 { window_failure, page_fault, exception, mmio };
+
+// An instruction, by the physical address of its first byte, was given a remedy.
+struct SiteChange {
+  Gpa instruction;
+  Remedy remedy;
+  RemedyCause cause;
+};
+
 class FailingSites {
  public:
   // By the physical address of its first byte.
@@ -26,27 +35,30 @@ class FailingSites {
 
   // A window has no place for the page, or may not have it.
   void note_window_failure(Gpa instruction) {
-    if (++counts(windows_, instruction).count >= kPatience) give(instruction, Remedy::lookups);
+    if (++counts(windows_, instruction).count >= kPatience)
+      give({instruction, Remedy::lookups, RemedyCause::window_failure});
   }
   // The guest has no such page. A fault on ever new pages is its demand paging, and the site may be hot; on
   // the same page again and again it is the guest's way of being told of something.
   void note_page_fault(Gpa instruction, Gva page) {
     Count& count = counts(windows_, instruction);
     if (count.page != page) count = {0, page};
-    if (++count.count >= kPatience) give(instruction, Remedy::lookups);
+    if (++count.count >= kPatience) give({instruction, Remedy::lookups, RemedyCause::page_fault});
   }
   // The host's CPU has raised a divide error or a floating-point exception, which costs it microseconds.
   void note_exception(Gpa instruction) {
-    if (++counts(others_, instruction).count >= kLongPatience) give(instruction, Remedy::interpreter);
+    if (++counts(others_, instruction).count >= kLongPatience)
+      give({instruction, Remedy::interpreter, RemedyCause::exception});
   }
   // A lookup has met a device. An instruction that reaches RAM mostly would lose: it takes some more of
   // these.
   void note_mmio(Gpa instruction) {
-    if (++counts(others_, instruction).count >= kLongPatience) give(instruction, Remedy::interpreter);
+    if (++counts(others_, instruction).count >= kLongPatience)
+      give({instruction, Remedy::interpreter, RemedyCause::mmio});
   }
 
   // Those that were given a remedy since the last call: their blocks must go.
-  std::vector<Gpa> take_changed() { return std::exchange(changed_, {}); }
+  std::vector<SiteChange> take_changed() { return std::exchange(changed_, {}); }
   bool changed() const { return !changed_.empty(); }
 
  private:
@@ -63,17 +75,17 @@ class FailingSites {
     if (map.size() > kMostCounted) map.clear();
     return map[instruction];
   }
-  void give(Gpa instruction, Remedy remedy) {
-    windows_.erase(instruction);
-    others_.erase(instruction);
+  void give(const SiteChange& change) {
+    windows_.erase(change.instruction);
+    others_.erase(change.instruction);
     if (remedies_.size() >= kMostKept) remedies_.clear();
-    remedies_[instruction] = remedy;
-    changed_.push_back(instruction);
+    remedies_[change.instruction] = change.remedy;
+    changed_.push_back(change);
   }
 
   std::unordered_map<Gpa, Remedy> remedies_;
   Counts windows_, others_;
-  std::vector<Gpa> changed_;
+  std::vector<SiteChange> changed_;
 };
 
 }  // namespace ringshift::bt

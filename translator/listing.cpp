@@ -1,77 +1,26 @@
 // Listing: Zydis formats the guest's code, Capstone the host's.
 #include "translator/listing.h"
 
-#include <Zydis/Zydis.h>
-#include <capstone/capstone.h>
 #include <fmt/format.h>
 
 #include <iterator>
+
+#include "translator/disassembly.h"
 
 namespace ringshift::bt {
 
 namespace {
 
-std::string hex_bytes(const u8* bytes, std::size_t count) {
-  std::string text;
-  for (std::size_t i = 0; i < count; ++i) fmt::format_to(std::back_inserter(text), "{:02x} ", bytes[i]);
-  return text;
+// One line; `pc` moves past the instruction, or past a byte that is none.
+std::string host_line(HostDisassembler& host, const u8*& pc, const u8* end) {
+  const u8* const start = pc;
+  const auto [mnemonic, operands, length] =
+      host.line({pc, static_cast<std::size_t>(end - pc)}, reinterpret_cast<u64>(pc));
+  pc += length != 0 ? length : 1;
+  const std::size_t size = static_cast<std::size_t>(pc - start);
+  if (length == 0) return fmt::format("  {}: {:<30} (bad)\n", fmt::ptr(start), hex_bytes(start, size));
+  return fmt::format("  {}: {:<30} {} {}\n", fmt::ptr(start), hex_bytes(start, size), mnemonic, operands);
 }
-
-class GuestFormatter {
- public:
-  explicit GuestFormatter(CodeMode mode) {
-    if (mode == CodeMode::real16 || mode == CodeMode::protected16) {
-      ZydisDecoderInit(&decoder_, ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_16);
-    } else {
-      ZydisDecoderInit(&decoder_, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
-    }
-    ZydisFormatterInit(&formatter_, ZYDIS_FORMATTER_STYLE_INTEL);
-  }
-  std::string text(const GuestInstruction& guest) const {
-    ZydisDecodedInstruction insn;
-    ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-    char line[128];
-    const Instruction& from = guest.insn;
-    const bool ok =
-        ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder_, from.bytes, from.length, &insn, operands)) &&
-        ZYAN_SUCCESS(ZydisFormatterFormatInstruction(&formatter_, &insn, operands, insn.operand_count_visible,
-                                                     line, sizeof line, guest.eip, nullptr));
-    return ok ? line : "?";
-  }
-
- private:
-  ZydisDecoder decoder_;
-  ZydisFormatter formatter_;
-};
-
-// Capstone's handle and its one instruction.
-class HostDisassembler {
- public:
-  HostDisassembler() {
-    if (cs_open(CS_ARCH_X86, CS_MODE_64, &handle_) == CS_ERR_OK) insn_ = cs_malloc(handle_);
-  }
-  HostDisassembler(const HostDisassembler&) = delete;
-  ~HostDisassembler() {
-    if (insn_ != nullptr) cs_free(insn_, 1);
-    if (handle_ != 0) cs_close(&handle_);
-  }
-  // One line; `pc` moves past the instruction, or past a byte that is none.
-  std::string line(const u8*& pc, const u8* end) {
-    u64 address = reinterpret_cast<u64>(pc);
-    std::size_t left = static_cast<std::size_t>(end - pc);
-    const u8* const start = pc;
-    if (insn_ == nullptr || !cs_disasm_iter(handle_, &pc, &left, &address, insn_)) {
-      pc = start + 1;
-      return fmt::format("  {}: {:<30} (bad)\n", fmt::ptr(start), hex_bytes(start, 1));
-    }
-    return fmt::format("  {}: {:<30} {} {}\n", fmt::ptr(start), hex_bytes(start, insn_->size),
-                       insn_->mnemonic, insn_->op_str);
-  }
-
- private:
-  csh handle_ = 0;
-  cs_insn* insn_ = nullptr;
-};
 
 const char* shape_name(SegmentShape shape) {
   switch (shape) {
@@ -118,12 +67,13 @@ std::string describe(ModeKey mode) {
 }
 
 std::string list_guest(const GuestBlock& guest, unsigned count) {
-  const GuestFormatter formatter(guest.mode);
+  const GuestDisassembler disassembler(guest.mode);
   std::string text;
   for (const GuestInstruction& next : guest.instructions) {
     if (count-- == 0) break;
     fmt::format_to(std::back_inserter(text), "  {:08x}: {:<30} {}\n", next.eip,
-                   hex_bytes(next.insn.bytes, next.insn.length), formatter.text(next));
+                   hex_bytes(next.insn.bytes, next.insn.length),
+                   disassembler.line({next.insn.bytes, next.insn.length}, next.eip).text);
   }
   return text;
 }
@@ -144,7 +94,7 @@ std::string list_host(const TranslationBlock& block, std::span<const Instruction
       }
       starts = starts.subspan(1);
     }
-    text += host.line(pc, end);
+    text += host_line(host, pc, end);
   }
   return text;
 }

@@ -10,7 +10,7 @@ namespace ringshift::bt {
 
 namespace {
 
-constexpr unsigned kRounds = 4;
+constexpr unsigned kRounds = BlockCounters::kMostLoopExits + 1;
 constexpr std::size_t kMostInstructions = 16;
 
 // Copies: code that stands alone, without a site or a way out of the block.
@@ -35,7 +35,7 @@ bool may_repeat(Treatment treatment) {
 
 unsigned BlockTranslator::rounds_of(const GuestBlock& guest, const std::vector<Step>& steps) const {
   if (counting_ == Counting::exact || steps.size() > kMostInstructions) return 1;
-  const auto& [last, treatment, soft] = steps.back();
+  const auto& [last, treatment, choice, soft] = steps.back();
   if (treatment != Treatment::jump_if || last->branch_target() != guest.eip) return 1;
   for (std::size_t i = 0; i + 1 < steps.size(); ++i)
     if (!may_repeat(steps[i].treatment)) return 1;
@@ -46,7 +46,7 @@ void BlockTranslator::emit_first_rounds(Emitter& emitter, const std::vector<Step
                                         asmjit::Label out, TranslationBlock& block) {
   const auto count = static_cast<unsigned>(steps.size());
   for (unsigned round = 1; round < rounds; ++round) {
-    for (const auto& [next, treatment, soft] : steps) {
+    for (const auto& [next, treatment, choice, soft] : steps) {
       emitter.begin_instruction(next->insn, next->eip, soft);
       if (ends_block(treatment)) break;
       translate_one(emitter, *next, treatment, block);
@@ -54,6 +54,7 @@ void BlockTranslator::emit_first_rounds(Emitter& emitter, const std::vector<Step
     const unsigned leave_if = (steps.back().guest->insn.opcode & 15) ^ 1u;
     const unsigned counted = counting_ == Counting::by_block ? count * (rounds - round) : 0;
     emitter.leave_loop_if(leave_if, counted, out);
+    emitter.end_round();
   }
 }
 

@@ -60,6 +60,7 @@ void translate_read_tsc(Emitter& emitter, const GuestInstruction& guest);
 void translate_load_segment(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site);
 void translate_write_cr0(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site);
 void translate_read_control(Emitter& emitter, const GuestInstruction& guest);
+void translate_cpuid(Emitter& emitter, InterpretSite* site);
 void translate_port(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site);
 void translate_transition(Emitter& emitter, Treatment treatment, InterpretSite* site);
 

@@ -25,11 +25,17 @@ void bind_counter_zero(Emitter& emitter, const Instruction& insn, const asmjit::
   if (insn.address_size == 2) emitter.as().mov(ecx, r9d);
 }
 
+void link_to(Emitter& emitter, EmissionReason ending, u32 eip, TranslationBlock& block) {
+  const Emitter::Because because(emitter, ending);
+  emitter.jump_to_link(eip, block.take_link());
+}
+
 // JCXZ, JECXZ and LOOP, which leave the flags alone.
 void translate_counter(Emitter& emitter, const GuestInstruction& guest, TranslationBlock& block) {
   const Instruction& insn = guest.insn;
   emitter.restore_flags();
   const asmjit::Label zero = emitter.as().newLabel();
+  const Emitter::Because because(emitter, EmissionReason::counter);
   const bool loop = insn.mnemonic == ZYDIS_MNEMONIC_LOOP;
   if (loop && insn.address_size == 4) {
     emitter.as().lea(ecx, ptr(rcx, -1));
@@ -39,18 +45,19 @@ void translate_counter(Emitter& emitter, const GuestInstruction& guest, Translat
   }
   jump_if_counter_zero(emitter, insn, zero);
   if (loop) {
-    emitter.jump_to_link(guest.branch_target(), block.take_link());
+    link_to(emitter, EmissionReason::taken, guest.branch_target(), block);
     bind_counter_zero(emitter, insn, zero);
-    emitter.jump_to_link(guest.next_eip(), block.take_link());
+    link_to(emitter, EmissionReason::not_taken, guest.next_eip(), block);
   } else {
-    emitter.jump_to_link(guest.next_eip(), block.take_link());
+    link_to(emitter, EmissionReason::not_taken, guest.next_eip(), block);
     bind_counter_zero(emitter, insn, zero);
-    emitter.jump_to_link(guest.branch_target(), block.take_link());
+    link_to(emitter, EmissionReason::taken, guest.branch_target(), block);
   }
 }
 
 // Loads an indirect branch's target, checked.
 void load_target(Emitter& emitter, const Instruction& insn, Gp target) {
+  const Emitter::Because because(emitter, EmissionReason::target);
   auto& as = emitter.as();
   const bool wide = insn.operand_size == 4;
   if (!insn.memory_form()) {
@@ -63,12 +70,24 @@ void load_target(Emitter& emitter, const Instruction& insn, Gp target) {
   emitter.check_target(target, insn.operand_size);
 }
 
+void translate_jump_if(Emitter& emitter, const GuestInstruction& guest, TranslationBlock& block) {
+  emitter.restore_flags();
+  {
+    const Emitter::Because because(emitter, EmissionReason::taken);
+    emitter.jump_if_to_link(guest.insn.opcode & 15, guest.branch_target(), block.take_link());
+  }
+  link_to(emitter, EmissionReason::not_taken, guest.next_eip(), block);
+}
+
 void translate_ret(Emitter& emitter, const Instruction& insn) {
   auto& as = emitter.as();
   const i32 release = insn.opcode == 0xc2 ? static_cast<i32>(insn.immediate & 0xffff) : 0;
   emitter.begin_memory();
-  const Mem return_address = stack_top(emitter, insn.operand_size);
-  insn.operand_size == 4 ? as.mov(r8d, return_address) : as.movzx(r8d, return_address);
+  {
+    const Emitter::Because because(emitter, EmissionReason::stack_load);
+    const Mem return_address = stack_top(emitter, insn.operand_size);
+    insn.operand_size == 4 ? as.mov(r8d, return_address) : as.movzx(r8d, return_address);
+  }
   emitter.check_target(r8, insn.operand_size);
   move_stack_pointer(emitter, kEsp, insn.operand_size + release);
   emitter.restore_flags();
@@ -83,12 +102,10 @@ void translate_branch(Emitter& emitter, const GuestInstruction& guest, Treatment
   switch (treatment) {
     case Treatment::jump:
       emitter.restore_flags();
-      emitter.jump_to_link(guest.branch_target(), block.take_link());
+      link_to(emitter, EmissionReason::jump, guest.branch_target(), block);
       break;
     case Treatment::jump_if:
-      emitter.restore_flags();
-      emitter.jump_if_to_link(insn.opcode & 15, guest.branch_target(), block.take_link());
-      emitter.jump_to_link(guest.next_eip(), block.take_link());
+      translate_jump_if(emitter, guest, block);
       break;
     case Treatment::jump_counter:
       translate_counter(emitter, guest, block);
@@ -97,7 +114,7 @@ void translate_branch(Emitter& emitter, const GuestInstruction& guest, Treatment
       emitter.begin_memory();
       push_eip(emitter, guest.next_eip(), insn.operand_size);
       emitter.restore_flags();
-      emitter.jump_to_link(guest.branch_target(), block.take_link());
+      link_to(emitter, EmissionReason::call, guest.branch_target(), block);
       break;
     case Treatment::jump_indirect:
       emitter.begin_memory();

@@ -34,6 +34,7 @@ void translate_identity(Emitter& emitter, const GuestInstruction& guest) {
 void translate_short_incdec(Emitter& emitter, const GuestInstruction& guest) {
   const Instruction& insn = guest.insn;
   emitter.prepare_flags(insn);
+  const Emitter::Because because(emitter, EmissionReason::short_incdec);
   const unsigned reg = insn.opcode & 7;
   const bool wide = insn.operand_size == 4;
   const Gp operand = wide ? Gp(gpd(reg)) : Gp(gpw(reg));
@@ -47,6 +48,7 @@ void translate_moffs(Emitter& emitter, const GuestInstruction& guest) {
   const bool byte = (insn.opcode & 1) == 0;
   const u32 size = byte ? 1 : insn.operand_size;
   emitter.begin_memory();
+  const Emitter::Because because(emitter, EmissionReason::moffs);
   const Mem operand = emitter.memory(insn, store ? Access::write : Access::read, size);
   const Gp accumulator = byte ? Gp(al) : size == 2 ? Gp(ax) : Gp(eax);
   if (store) {
@@ -59,8 +61,9 @@ void translate_moffs(Emitter& emitter, const GuestInstruction& guest) {
 void translate_lea(Emitter& emitter, const GuestInstruction& guest) {
   const Instruction& insn = guest.insn;
   const unsigned reg = insn.modrm_reg();
-  if (insn.operand_size == 4) return emitter.load_offset(gpd(reg), insn);
-  emitter.load_offset(r8, insn);
+  const Emitter::Because because(emitter, EmissionReason::lea);
+  if (insn.operand_size == 4) return emitter.load_address(gpd(reg), insn);
+  emitter.load_address(r8, insn);
   emitter.as().mov(gpw(reg), r8w);
 }
 
@@ -70,6 +73,7 @@ void translate_bit_string(Emitter& emitter, const GuestInstruction& guest) {
   auto& as = emitter.as();
   const bool wide = insn.operand_size == 4;
   const unsigned reg = insn.modrm_reg();
+  const Emitter::Because because(emitter, EmissionReason::bit_string);
   emitter.begin_memory();
   emitter.protect_flags();
   emitter.load_offset(r8, insn);

@@ -13,31 +13,46 @@ Mem flags_word() { return ptr(r13, static_cast<i32>(offsetof(VcpuState, rflags))
 
 void translate_clear_if(Emitter& emitter) {
   emitter.protect_flags();
+  const Emitter::Because because(emitter, EmissionReason::interrupt_flag);
   emitter.as().and_(flags_word(), ~kFlagIf);
 }
 
 // What waits is delivered after the next instruction, where the block ends with a poll: that is STI's shadow.
 void translate_set_if(Emitter& emitter) {
   emitter.protect_flags();
+  const Emitter::Because because(emitter, EmissionReason::interrupt_flag);
   emitter.as().or_(flags_word(), kFlagIf);
 }
 
-// Most POPFs restore IF and the arithmetic flags. What waits for IF is delivered before the next instruction.
-void translate_pop_flags(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site) {
-  const bool wide = guest.insn.operand_size == 4;
-  const u32 rare = kFlagTf | kFlagDf | kFlagIopl | kFlagNt | (wide ? kFlagAc | kFlagId : 0);
+namespace {
+// r11d: the image; leaves its difference to VcpuState's in r9d.
+void interpret_rare_flags(Emitter& emitter, u32 rare, InterpretSite* site) {
+  const Emitter::Because because(emitter, EmissionReason::rare_flags);
   auto& as = emitter.as();
   const asmjit::Label usual = as.newLabel();
-  emitter.protect_flags();
-  emitter.begin_memory();
-  const Mem top = stack_top(emitter, guest.insn.operand_size);
-  wide ? as.mov(r11d, top) : as.movzx(r11d, top);
   as.mov(r9d, flags_word());
   as.xor_(r9d, r11d);
   as.test(r9d, rare);
   as.jz(usual);
   emitter.interpret_aside(site);
   as.bind(usual);
+}
+}  // namespace
+
+// Most POPFs restore IF and the arithmetic flags. What waits for IF is delivered before the next instruction.
+void translate_pop_flags(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site) {
+  const bool wide = guest.insn.operand_size == 4;
+  const u32 rare = kFlagTf | kFlagDf | kFlagIopl | kFlagNt | (wide ? kFlagAc | kFlagId : 0);
+  auto& as = emitter.as();
+  emitter.protect_flags();
+  emitter.begin_memory();
+  {
+    const Emitter::Because because(emitter, EmissionReason::stack_load);
+    const Mem top = stack_top(emitter, guest.insn.operand_size);
+    wide ? as.mov(r11d, top) : as.movzx(r11d, top);
+  }
+  interpret_rare_flags(emitter, rare, site);
+  const Emitter::Because because(emitter, EmissionReason::take_flags);
   as.and_(r9d, kFlagIf);
   as.xor_(flags_word(), r9d);
   // Into r12 as LAHF and SETO give them.

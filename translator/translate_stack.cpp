@@ -30,6 +30,7 @@ Mem stack_top(Emitter& emitter, u32 size) {
 // Of a 16-bit stack, SP wraps and the upper half of ESP stays (SDM vol. 1 6.2.3).
 void move_stack_pointer(Emitter& emitter, u8 from, i32 by) {
   auto& as = emitter.as();
+  const Emitter::Because because(emitter, EmissionReason::stack_pointer);
   if (!emitter.mode().stack16()) {
     as.lea(esp, ptr(gpq(from), by));
   } else {
@@ -39,24 +40,36 @@ void move_stack_pointer(Emitter& emitter, u8 from, i32 by) {
 }
 
 void push_register(Emitter& emitter, Gp value, u32 size) {
+  const Emitter::Because because(emitter, EmissionReason::stack_store);
   const Mem top = emitter.memory(stack_slot(emitter, -static_cast<i32>(size)), Access::write, size);
   emitter.as().mov(top, sized(value, size));
   move_stack_pointer(emitter, kEsp, -static_cast<i32>(size));
 }
 
 void push_immediate(Emitter& emitter, u32 value, u32 size) {
+  const Emitter::Because because(emitter, EmissionReason::stack_store);
   const Mem top = emitter.memory(stack_slot(emitter, -static_cast<i32>(size)), Access::write, size);
   emitter.as().mov(top, size == 2 ? value & 0xffff : value);
   move_stack_pointer(emitter, kEsp, -static_cast<i32>(size));
 }
 
 void push_eip(Emitter& emitter, u32 eip, u32 size) {
+  const Emitter::Because because(emitter, EmissionReason::return_address);
   if (size == 2) return push_immediate(emitter, eip, size);
   const Mem top = emitter.memory(stack_slot(emitter, -4), Access::write, 4);
   emitter.load_eip(r10, eip);
   emitter.as().mov(top, r10d);
   move_stack_pointer(emitter, kEsp, -4);
 }
+
+namespace {
+// The operand itself into r11, by a load that the guest's instruction has too.
+void copy_from_memory(Emitter& emitter, const Instruction& insn, u32 size) {
+  const Emitter::Because because(emitter, emitter.window() ? EmissionReason::window : EmissionReason::ram);
+  const Mem source = emitter.memory(insn, Access::read, size);
+  emitter.as().mov(sized(r11, size), source);
+}
+}  // namespace
 
 void translate_push(Emitter& emitter, const GuestInstruction& guest) {
   const Instruction& insn = guest.insn;
@@ -65,8 +78,7 @@ void translate_push(Emitter& emitter, const GuestInstruction& guest) {
   emitter.begin_memory();
   if (operand.kind == OperandKind::immediate) return push_immediate(emitter, insn.immediate, size);
   if (operand.kind != OperandKind::memory) return push_register(emitter, gpd(operand.reg), size);
-  const Mem source = emitter.memory(insn, Access::read, size);
-  emitter.as().mov(sized(r11, size), source);
+  copy_from_memory(emitter, insn, size);
   push_register(emitter, r11, size);
 }
 
@@ -75,6 +87,7 @@ void translate_pop(Emitter& emitter, const GuestInstruction& guest) {
   const Operand& operand = insn.operands[0];
   const u32 size = insn.operand_size;
   emitter.begin_memory();
+  const Emitter::Because because(emitter, EmissionReason::stack_load);
   const Mem top = stack_top(emitter, size);
   if (operand.kind != OperandKind::memory) {
     emitter.as().mov(sized(gpd(operand.reg), size), top);
@@ -94,6 +107,7 @@ constexpr u8 kPushOrder[] = {kEax, kEcx, kEdx, kEbx, kEsp, kEbp, kEsi, kEdi};
 
 // Each store can be done again: ESP moves last.
 void translate_push_all(Emitter& emitter) {
+  const Emitter::Because because(emitter, EmissionReason::stack_store);
   i32 at = 0;
   for (const u8 reg : kPushOrder)
     emitter.as().mov(emitter.memory(stack_slot(emitter, at -= 4), Access::write, 4), gpd(reg));
@@ -102,6 +116,7 @@ void translate_push_all(Emitter& emitter) {
 
 // The ends are read first: no fault comes after a register has changed.
 void translate_pop_all(Emitter& emitter) {
+  const Emitter::Because because(emitter, EmissionReason::stack_load);
   constexpr i32 kLast = 28;
   auto& as = emitter.as();
   for (const i32 end : {0, kLast}) as.mov(r8d, emitter.memory(stack_slot(emitter, end), Access::read, 4));
@@ -119,6 +134,7 @@ void translate_push_flags(Emitter& emitter, const GuestInstruction& guest) {
   auto& as = emitter.as();
   emitter.protect_flags();
   emitter.begin_memory();
+  const Emitter::Because because(emitter, EmissionReason::compose_flags);
   as.mov(r11d, r12d);
   as.shr(r11d, 8);
   as.and_(r11d, kFlagSf | kFlagZf | kFlagAf | kFlagPf | kFlagCf);
@@ -138,6 +154,7 @@ void translate_push_segment(Emitter& emitter, const GuestInstruction& guest) {
                                guest.insn.operands[0].reg * sizeof(SegmentRegister) +
                                offsetof(SegmentRegister, selector);
   emitter.begin_memory();
+  const Emitter::Because because(emitter, EmissionReason::push_selector);
   emitter.as().movzx(r11d, ptr(r13, static_cast<i32>(selector), 2));
   push_register(emitter, r11, guest.insn.operand_size);
 }
@@ -147,6 +164,7 @@ void translate_leave(Emitter& emitter, const GuestInstruction& guest) {
   Instruction frame = stack_slot(emitter, 0);
   frame.base = kEbp;
   emitter.begin_memory();
+  const Emitter::Because because(emitter, EmissionReason::stack_load);
   const Mem saved = emitter.memory(frame, Access::read, size);
   emitter.as().mov(sized(r11, size), saved);
   move_stack_pointer(emitter, kEbp, static_cast<i32>(size));

@@ -21,6 +21,7 @@ class Elements {
   // Of 16-bit addresses SI and DI alone are part (SDM vol. 1 3.3.7).
   void advance(u8 reg) {
     const i32 step = emitter_.mode().downward() ? -static_cast<i32>(size_) : static_cast<i32>(size_);
+    const Emitter::Because because(emitter_, EmissionReason::string_index);
     auto& as = emitter_.as();
     if (insn_.address_size == 4) {
       as.lea(gpd(reg), ptr(gpq(reg), step));
@@ -54,6 +55,7 @@ void translate_string(Emitter& emitter, const GuestInstruction& guest) {
   const Gp value = sized(r11, size);
   auto& as = emitter.as();
   emitter.begin_memory();
+  const Emitter::Because because(emitter, emitter.window() ? EmissionReason::window : EmissionReason::ram);
   switch (insn.opcode & 0xfe) {
     case 0xa4:  // MOVS
       as.mov(value, elements.source());
@@ -83,21 +85,30 @@ void translate_string(Emitter& emitter, const GuestInstruction& guest) {
   emitter.settle_flags(insn);
 }
 
+namespace {
+void interpret_long_rep(Emitter& emitter, InterpretSite* site) {
+  constexpr u32 kMaxCount = 16384;
+  auto& as = emitter.as();
+  const asmjit::Label native = as.newLabel();
+  emitter.protect_flags();
+  const Emitter::Because because(emitter, EmissionReason::rep_limit);
+  as.cmp(ecx, kMaxCount);
+  as.jbe(native);
+  emitter.interpret_aside(site);
+  as.bind(native);
+}
+}  // namespace
+
 // REP MOVS and STOS, REPE/REPNE CMPS and SCAS, upwards, through a window: the host's own, on host addresses.
 // The window is 4 GiB-aligned, so the low halves of RSI and RDI stay the guest's, also when it faults half
 // way. Counts that could outrun the guard behind the window, or keep interrupts waiting, go to the
 // interpreter.
 void translate_rep(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site) {
-  constexpr u32 kMaxCount = 16384;
   const Instruction& insn = guest.insn;
   auto& as = emitter.as();
-  const asmjit::Label native = as.newLabel();
-  emitter.protect_flags();
-  as.cmp(ecx, kMaxCount);
-  as.jbe(native);
-  emitter.interpret_aside(site);
-  as.bind(native);
+  interpret_long_rep(emitter, site);
   emitter.restore_flags();
+  const Emitter::Because because(emitter, EmissionReason::rep_host);
   const bool source = (insn.opcode & 0xfe) == 0xa4 || (insn.opcode & 0xfe) == 0xa6;
   as.rdgsbase(r9);
   as.lea(rdi, ptr(r9, rdi));

@@ -20,6 +20,7 @@ Mem scale_field(std::size_t offset) {
 void translate_read_tsc(Emitter& emitter, const GuestInstruction& guest) {
   auto& as = emitter.as();
   emitter.protect_flags();
+  const Emitter::Because because(emitter, EmissionReason::read_tsc);
   as.rdtsc();
   as.shl(rdx, 32);
   as.or_(rax, rdx);

@@ -84,6 +84,7 @@ struct alignas(64) TranslationBlock : BlockIdentity, PageHook, SecondPageHook {
   bool global = false;  // both pages are mapped global, supervisor: survives MOV CR3
   const u8* code = nullptr;
   u32 host_bytes = 0;
+  u32 number = 0;                    // no other block of the engine has it
   const u8* polled_entry = nullptr;  // looks for events first
   const u8* entry = nullptr;
   const u8* landing = nullptr;  // sets BtContext::page_eip first, from r8d: for the jump table

@@ -120,8 +120,9 @@ void check_copies() {
 
 // Grants of what isn't the guest's to grant: nobody but a back end uses them, which has to notice.
 void check_forged_entries() {
+  const u32 foreign = foreign_frame();
   for (u32 i = GNTTAB_NR_RESERVED_ENTRIES; i < 512; ++i)
-    g_table[i] = {GTF_permit_access, 0, i % 2 == 0 ? foreign_frame() : 0xffffffff};
+    g_table[i] = {GTF_permit_access, 0, i % 2 == 0 ? foreign : 0xffffffff};
   gnttab_setup_table_t setup{};
   xen_pfn_t list[1] = {};
   setup.dom = DOMID_SELF;

@@ -33,6 +33,8 @@ SNIPPET(write_back, "", "wbinvd", "");
 SNIPPET(x87, "", "fninit", "");
 SNIPPET(single_step, "pushfl\n orl $0x100, (%esp)\n popfl", "nop", "nop");
 
+extern "C" char xen_call_entry[], xen_event_entry[];
+
 namespace {
 
 void check_kernel_exceptions() {
@@ -137,7 +139,6 @@ void check_programs() {
 
 void check_table() {
   trap_info_t traps[] = {{0x90, 4 | 1, FLAT_KERNEL_CS, 0}, {}};
-  extern char xen_call_entry[] asm("xen_call_entry");
   traps[0].address = xen::address(xen_call_entry);
   check_success(xen::set_trap_table(traps), "a gate for INT 90h");
   check_caught(run(free_interrupt), 0x80, 0, free_interrupt_next, "the kernel may use it");
@@ -150,7 +151,6 @@ void check_table() {
   callback.type = 99;
   check_error(xen::callback_op(CALLBACKOP_register, &callback), XEN_ENOSYS, "an unknown callback");
   callback.type = CALLBACKTYPE_event;
-  extern char xen_event_entry[] asm("xen_event_entry");
   callback.address = {FLAT_KERNEL_CS, xen::address(xen_event_entry)};
   check_success(xen::callback_op(CALLBACKOP_register, &callback), "the event callback");
   callback_unregister_t gone{CALLBACKTYPE_event, 0};

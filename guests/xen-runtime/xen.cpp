@@ -1,6 +1,8 @@
 // Start and end of a paravirtual guest, its console, and its traps.
 #include "xen-runtime/xen.h"
 
+#include "xen-runtime/ring_console.h"
+
 extern "C" {
 extern char xen_trap_entries[], xen_call_entry[], xen_event_entry[], xen_failsafe_entry[];
 extern char text_begin[], text_end[];
@@ -18,7 +20,7 @@ Handler g_handler;
 alignas(4096) u8 g_shared_page[kPage];
 alignas(4096) u8 g_kernel_stack[8 * kPage];
 alignas(4096) u8 g_user_stack[4 * kPage];
-bool g_user_may_run;
+bool g_user_may_run, g_uses_ring;
 
 u32 page_after(u32 address_of_last) { return (address_of_last + kPage) & ~(kPage - 1); }
 
@@ -69,6 +71,8 @@ void let_user_run() {
 
 const char* command_line() { return reinterpret_cast<const char*>(g_start->cmd_line); }
 
+void use_console_ring() { g_uses_ring = true; }
+
 void shut_down(u32 reason) {
   const sched_shutdown_t shutdown{reason};
   sched_op(SCHEDOP_shutdown, &shutdown);
@@ -87,6 +91,7 @@ void fail(const char* text) {
 }  // namespace xen
 
 void print(const char* text) {
+  if (xen::g_uses_ring) return xen::write_ring(text);
   u32 length = 0;
   while (text[length] != 0) ++length;
   xen::console_io(CONSOLEIO_write, length, text);

@@ -4,7 +4,6 @@
 # boot.py CASE RINGSHIFT INITRAMFS ENGINE-OPTIONS...; case "init" runs the self-testing /init, "shell" types
 # into the installer's BusyBox, "evict" is init with a code cache of 2 MiB, "switch" is init with two engines in turn, and
 # compared with a boot by one. Exit status 77: the kernel isn't installed.
-import difflib
 import hashlib
 import json
 import os
@@ -14,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+import serial_output
 
 IMAGES = "/usr/lib/debian-installer/images/12/i386/text/debian-installer/i386"
 SKIP = 77
@@ -100,32 +101,17 @@ def check_evictions(stats_file, problems):
     check(stats["bt"]["cache bytes in use"] <= 2 << 20, "the cache is larger than 2 MiB", problems)
 
 
-# What depends on the time of day or on how long something took, in what the kernel and /init print.
-TIMES = [rb"^\[ *[0-9.]+\] ", rb"\(at [0-9.]+ s\)", rb"[0-9.]+ (?:MHz|BogoMIPS)", rb"lpj=[0-9]+", rb"max_(?:cycles|idle_ns): \w+",
-         rb"audit\([0-9.:]+\)", rb"to [0-9T:-]+ UTC \([0-9]+\)", rb"Marking stable .*", rb"(?:at|sp) b[0-9a-f]{7}",
-         rb"^(?:clocksource|tsc): .*\n", rb"^APIC (?:calibration|delta) .*\n"]
-
-
-def without_times(output):
-    lines = output.replace(b"\r", b"")
-    for pattern in TIMES:
-        lines = re.sub(pattern, b"", lines, flags=re.MULTILINE)
-    return lines.split(b"\n")
-
-
 def check_switching(output, stats_file, command, seconds, problems):
-    """The same boot by one engine prints the same lines, but for times. Kernel threads print some of them, and when depends on
-    time too: that order and bytes are the same is for virtual time (equal_runs.py)."""
+    """The same boot by one engine prints the same lines, but for times."""
     with open(stats_file, encoding="utf-8") as file:
         stats = json.load(file)
     print(f"cpu {stats['time']['vcpu thread cpu_s']:.2f} s;", ", ".join(f"{k} {v:.6g}" for k, v in stats["engines"].items()))
     check(stats["engines"]["switches"] >= 50, "fewer than 50 switches", problems)
     alone = Machine(command)
     check(alone.finish(seconds) == 0, "the boot by one engine failed", problems)
-    one, other = sorted(without_times(alone.output)), sorted(without_times(output))
-    difference = list(difflib.diff_bytes(difflib.unified_diff, one, other, b"one engine", b"switching", lineterm=b"", n=0))
+    difference = serial_output.difference(alone.output, output, "one engine", "switching")
     check(not difference, "the output differs from that of one engine", problems)
-    print(b"\n".join(difference).decode(errors="replace"))
+    print("\n".join(difference))
 
 
 def main():

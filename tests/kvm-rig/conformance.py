@@ -78,6 +78,7 @@ class Verdict:
         self.passed = []
         self.differences = []  # (Check, reason)
         self.skipped = []
+        self.notes = []
 
 
 def checks_of(output):

@@ -5,6 +5,7 @@ import unittest
 
 import conformance
 import differences
+import host
 
 GOOD = "ok one\nok two\nok three\nchecks 3 failed 0 skipped 0\n"
 ONE_FAILS = "ok one\r\nFAIL two -- got 1, wanted 2\r\nok three\r\nchecks 3 failed 1 skipped 0\r\n"
@@ -65,6 +66,21 @@ class Judge(unittest.TestCase):
     def test_the_lists_can_be_read(self):
         self.assertGreater(len(conformance.guest_list()), 20)
         differences.of_kvm()
+        differences.in_pvm()
+
+
+class Host(unittest.TestCase):
+    def test_what_runs_where(self):
+        class Job:
+            def __init__(self, name):
+                self.name = name
+        jobs = [Job("guest-pit"), Job("guest-paging"), Job("boot-debian")]
+        pvm = {"usable": False, "why": "it is software", "modules": ["kvm", "kvm_pvm"], "probe": []}
+        real = {"usable": True, "why": "it is real", "modules": ["kvm", "kvm_amd"], "probe": []}
+        for kvm, where, wanted in ((pvm, "host", 0), (pvm, "pvm", 1), (real, "host", 3), (real, "pvm", 0)):
+            chosen, reasons = host.choose(kvm, where, jobs)
+            self.assertEqual((len(chosen), len(reasons)), (wanted, 3 - wanted), (kvm, where))
+        self.assertIn("SKIP guest-paging: it is software", host.choose(pvm, "pvm", jobs)[1])
 
 
 if __name__ == "__main__":

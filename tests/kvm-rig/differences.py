@@ -32,6 +32,13 @@ def of_kvm():
     return known
 
 
+def in_pvm():
+    """On a KVM that is software."""
+    known = of_kvm()
+    known.read_own(os.path.join(HERE, "pvm.differences"))
+    return known
+
+
 def in_l1():
     """There the CPU is QEMU's TCG: what it does otherwise by itself it does under KVM too, but for what KVM or this program
     handles."""

@@ -1,8 +1,12 @@
 # What runs in the rig: the conformance guests, boots of Debian's i386 kernel; how a job is run, and how its result is judged.
 import os
 import re
+import sys
 
 import conformance
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "boot"))
+import serial_output  # noqa: E402
 
 KERNEL = "/usr/lib/debian-installer/images/12/i386/text/debian-installer/i386/linux"
 
@@ -15,7 +19,7 @@ class Job:
         self.options = options
         self.files = files
         self.seconds = seconds
-        self.judge = judge  # (status, output) -> conformance.Verdict
+        self.judge = judge  # (outcome, outcomes of all jobs by name) -> conformance.Verdict
 
     def command(self, ringshift, place):
         """place: how a file is called where the job runs."""
@@ -32,8 +36,8 @@ def guest_job(path, engine, differences, on_tcg):
     name = conformance.guest_name(path)
     wanted = conformance.guest_list().get(name, 0)
 
-    def judge(status, output):
-        return conformance.judge(name, wanted, differences, status, output)
+    def judge(outcome, _):
+        return conformance.judge(name, wanted, differences, outcome.status, outcome.output)
 
     options = engine + ["-m", "64", "-kernel", path, "-serial", "null", "-debugcon", "stdio",
                         "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-no-reboot"]
@@ -42,29 +46,68 @@ def guest_job(path, engine, differences, on_tcg):
     return Job(f"guest-{name}", options, [path], 120, judge)
 
 
-def boot_job(name, initramfs, engine, kernel_options="", seconds=240):
-    """Debian's kernel to the end of tests/boot/init.c."""
-    def judge(status, output):
+def serial_output_of(output):
+    """Without what the program says before the guest and after it."""
+    end = output.find("reboot: Restarting system")
+    lines = output[:end if end >= 0 else len(output)].split("\n")
+    return "\n".join(line for line in lines if not line.startswith("ringshift: "))
+
+
+def count_of(output, name):
+    """From the text of -stats, "  NAME   1,234"; -1 if it isn't there."""
+    match = re.search(rf"^ *{name} +([0-9,]+)$", output, re.MULTILINE)
+    return int(match[1].replace(",", "")) if match else -1
+
+
+def boot_job(name, initramfs, engine, kernel_options, seconds=240, switches=0, same_as=None):
+    """Debian's kernel to the end of tests/boot/init.c, with so many changes of engine at least; its serial output is that of
+    the job `same_as`, but for times."""
+    def judge(outcome, outcomes):
         verdict = conformance.Verdict()
+        output = outcome.output
         verdict.passed = re.findall(r"^PASS .*", output, re.MULTILINE)
         if "BOOT TEST PASSED" not in output:
             verdict.problems.append("no 'BOOT TEST PASSED'")
         verdict.problems += [f"check failed: {check}" for check in re.findall(r"^FAIL (.*)", output, re.MULTILINE)]
         verdict.problems += [f"the kernel says {bad}" for bad in ("BUG:", "Oops", "Kernel panic", "WARNING:", "Call Trace")
                              if bad in output]
-        if status != 0:
-            verdict.problems.append(f"exit status {status}")
+        if outcome.status != 0:
+            verdict.problems.append(f"exit status {outcome.status}")
+        if switches:
+            judge_switches(verdict, output)
+        if same_as and same_as in outcomes:
+            difference = serial_output.difference(*(serial_output_of(text).encode() for text in (
+                outcomes[same_as].output, output)), same_as, "boot-" + name)
+            verdict.problems += ["the serial output is another: " + line for line in difference]
         return verdict
 
-    append = "console=ttyS0 panic=-1 small=1 " + kernel_options
-    options = engine + ["-m", "48", "-kernel", KERNEL, "-initrd", initramfs, "-append", append, "-nographic", "-no-reboot"]
+    def judge_switches(verdict, output):
+        counts = {what: count_of(output, what) for what in ("switches", "bt: entries", "kvm: entries", "dirty pages")}
+        verdict.notes.append(", ".join(f"{what} {number}" for what, number in counts.items()))
+        if counts["switches"] < switches:
+            verdict.problems.append(f"{counts['switches']} switches, fewer than {switches}")
+        if min(counts["bt: entries"], counts["kvm: entries"]) < switches // 2:
+            verdict.problems.append("one of the engines hardly ran")
+
+    options = engine + ["-m", "48", "-kernel", KERNEL, "-initrd", initramfs, "-append",
+                        "console=ttyS0 panic=-1 " + kernel_options, "-nographic", "-no-reboot"]
     return Job(f"boot-{name}", options, [KERNEL, initramfs], seconds, judge)
+
+
+def boot_jobs(initramfs, engine, on_tcg):
+    """On TCG all takes many times longer, most of all bt: its code is translated once more, by QEMU."""
+    turns = "every:100ms,kvm,bt:10ms" if on_tcg else "every:4ms,kvm,bt"
+    switching = ["-engine", "bt,kvm", "-engine-switch", turns, "-stats"]
+    return [boot_job("debian", initramfs, engine, "small=1"),
+            # /init ends at once, so that all switches are during the boot.
+            boot_job("switching-to-init", initramfs, switching, "hello=1", switches=50),
+            boot_job("switching", initramfs, switching, "small=1", switches=50, same_as="boot-debian")]
 
 
 def all_jobs(guests, initramfs, differences, engine, on_tcg):
     jobs = [guest_job(path, engine, differences, on_tcg) for path in guests]
     if initramfs and os.path.exists(KERNEL):
-        jobs.append(boot_job("debian", initramfs, engine))
+        jobs += boot_jobs(initramfs, engine, on_tcg)
     return jobs
 
 

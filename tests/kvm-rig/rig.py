@@ -1,10 +1,9 @@
 #!/usr/bin/python3
-# Runs the guest tests and a boot with -engine kvm where KVM is real: on this host, or in an emulated machine (the L1).
+# Runs the conformance guests and boots with -engine kvm where KVM is real: on this host, or in an emulated machine (the L1).
 #
-# rig.py --ringshift PROGRAM --build FOLDER --initramfs FILE GUEST.elf... Exit status: 0 all passed, 1 not, 77 skipped.
+# rig.py [--where l1|host|pvm] --ringshift PROGRAM --build FOLDER --initramfs FILE GUEST.elf... "pvm": what a software KVM can run. Exit status: 0 all passed, 1 not, 77 skipped.
 import argparse
 import collections
-import json
 import os
 import shlex
 import shutil
@@ -14,6 +13,7 @@ import time
 
 import debian_packages
 import differences
+import host
 import jobs
 import l1
 
@@ -25,12 +25,12 @@ def arguments():
     parser.add_argument("--ringshift", required=True, help="the program under test")
     parser.add_argument("--build", required=True, help="a folder for packages and images")
     parser.add_argument("--initramfs", help="tests/initramfs.gz of the build, for the boots")
-    parser.add_argument("--where", choices=("l1", "host"), default="l1")
+    parser.add_argument("--where", choices=("l1", "host", "pvm"), default="l1")
     parser.add_argument("--engine", default="-engine kvm", help="options of all jobs")
     parser.add_argument("--only", default="", help="run jobs whose name matches")
     parser.add_argument("--seconds", type=int, default=540, help="limit for all of it")
     parser.add_argument("--verbose", action="store_true", help="show the L1's console as it comes")
-    parser.add_argument("guests", nargs="*", help="test guests, run as in tests/guests/run_guest.sh")
+    parser.add_argument("guests", nargs="*", help="conformance guests")
     return parser.parse_args()
 
 
@@ -48,36 +48,12 @@ def run_in_l1(options, chosen):
     return l1.run(packages.kernel, image, options.seconds, show)
 
 
-def verdict_of_host(ringshift):
-    """What `ringshift doctor` says of this host's KVM."""
-    said = subprocess.run([ringshift, "doctor", "--json"], stdout=subprocess.PIPE, check=True).stdout
-    return json.loads(said)["kvm"]
-
-
-def skip_on_host(options, chosen):
-    """Why the jobs can't run on this host's KVM, one line each; None if they can. Never passed, never failed."""
-    kvm = verdict_of_host(options.ringshift)
-    if kvm["usable"]:
-        return None
-    lines = [f"SKIP {job.name}: {kvm['why']}" for job in chosen]
-    lines += [f"  probe guest {'works' if test['works'] else 'fails'}: {test['test']} {test['detail']}" for test in kvm["probe"]]
-    return "\n".join(lines + ["What can run here is in hw-accel-kvm's unit tests."])
-
-
-def run_on_host(options, chosen):
-    if (reasons := skip_on_host(options, chosen)) is not None:
-        return reasons
-    reader = l1.Reader()
-    for job in chosen:
-        outcome = reader.outcomes[job.name] = l1.Outcome(job.name)
-        begun = time.monotonic()
-        done = subprocess.run(job.command(options.ringshift, {}), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, check=False)
-        outcome.output = done.stdout.decode(errors="replace").replace("\r", "")
-        outcome.status = done.returncode
-        outcome.seconds = time.monotonic() - begun
-    reader.done = True
-    return reader
+def run_on_host(options, jobs_there):
+    """The outcomes, and which jobs they are of."""
+    chosen, reasons = host.choose(host.verdict(options.ringshift), options.where, jobs_there)
+    for reason in reasons:
+        print(reason)
+    return (host.run(options.ringshift, chosen) if chosen else "SKIP: nothing can run"), chosen
 
 
 def report(reader, chosen):
@@ -87,7 +63,7 @@ def report(reader, chosen):
         print("note:", note)
     for job in chosen:
         outcome = reader.outcomes.get(job.name) or l1.Outcome(job.name)
-        verdict = job.judge(outcome.status, outcome.output)
+        verdict = job.judge(outcome, reader.outcomes)
         if outcome.status is None:
             verdict.problems = ["did not end" if job.name in reader.outcomes else "did not run"]
         counts = {"passed": len(verdict.passed), "allowed differences": len(verdict.differences),
@@ -95,6 +71,8 @@ def report(reader, chosen):
         total.update(counts)
         print(f"{'FAIL' if verdict.problems else 'PASS'} {job.name}:",
               ", ".join(f"{number} {what}" for what, number in counts.items()) + f", {outcome.seconds:.1f} s")
+        for note in verdict.notes:
+            print("  " + note)
         for check, reason in verdict.differences:
             print(f"  differs: {check.name} -- {check.detail} ({reason})")
         for check in verdict.skipped:
@@ -108,6 +86,10 @@ def report(reader, chosen):
     return bad
 
 
+def allowed_differences(where):
+    return {"l1": differences.in_l1, "host": differences.of_kvm, "pvm": differences.in_pvm}[where]()
+
+
 def main():
     options = arguments()
     begun = time.monotonic()
@@ -115,12 +97,15 @@ def main():
     in_l1 = options.where == "l1"
     guests = options.guests
     try:
-        known = differences.in_l1() if in_l1 else differences.of_kvm()
+        known = allowed_differences(options.where)
     except differences.Unknown as reason:
         print("SKIP the conformance guests:", reason)
         guests, known = [], None
     chosen = jobs.select(jobs.all_jobs(guests, options.initramfs, known, shlex.split(options.engine), in_l1), options.only)
-    result = run_in_l1(options, chosen) if in_l1 else run_on_host(options, chosen)
+    if in_l1:
+        result = run_in_l1(options, chosen)
+    else:
+        result, chosen = run_on_host(options, chosen)
     if isinstance(result, str):
         print(result)
         return SKIP
