@@ -191,7 +191,14 @@ i32 Domain::hypercall(u32 number, const HypercallArguments& arguments) {
   HypercallTable::Entry* const entry = hypercalls.find(number);
   if (entry != nullptr) {
     ++entry->calls;
-    return entry->handler(arguments);
+    const i32 result = entry->handler(arguments);
+    const u32 command = u32{1} << std::min<u32>(arguments[0], 31);
+    if (result == -XEN_ENOSYS && (entry->refused & command) == 0) {
+      entry->refused |= command;
+      fmt::print(stderr, "ringshift: xen: {} with {:#x} isn't implemented: -ENOSYS\n", entry->name,
+                 arguments[0]);
+    }
+    return result;
   }
   const u32 which = std::min<u32>(number, logged_.size() - 1);
   if (!logged_.test(which)) {

@@ -27,6 +27,7 @@ class HypercallTable {
     std::string_view name;
     HypercallHandler handler;
     u64 calls = 0;
+    u32 refused = 0;  // a bit for each of its commands that was -ENOSYS; the last stands for all the rest
   };
 
   void set(u32 number, std::string_view name, HypercallHandler handler) {
