@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/compare_command.h"
 #include "cli/doctor/diagnosis.h"
 #include "cli/exit_status.h"
 #include "cli/explain_command.h"
@@ -32,6 +33,7 @@ int main(int argc, char** argv) {
     return print(doctor->json ? diagnosis_json(diagnosis) : diagnosis_text(diagnosis));
   }
   if (const auto* lockstep = std::get_if<LockstepCommand>(&*command)) return lockstep_command(*lockstep);
+  if (const auto* compare = std::get_if<CompareOptions>(&*command)) return compare_command(*compare);
   if (const auto* explain = std::get_if<ExplainCommand>(&*command)) return explain_command(*explain);
   return run_command(std::get<RunOptions>(*command));
 }

@@ -1,5 +1,5 @@
-// Hand-over between KVM and engines that keep translations: what either has written the other must see. On any
-// KVM that runs flat protected mode, a software KVM too.
+// Hand-over between KVM and engines that keep translations: what either has written the other must see. On
+// any KVM that runs flat protected mode, a software KVM too.
 #include <gtest/gtest.h>
 
 #include "cpu-model/interp/interpreter.h"

@@ -101,7 +101,8 @@ class Child {
     pid_ = ::fork();
     if (pid_ < 0) return false;
     if (pid_ == 0)
-      become(arguments.data(), ends[0].get(), ends[1].get(), request_.serial_is_fd3 ? ends[2].get() : -1, parent);
+      become(arguments.data(), ends[0].get(), ends[1].get(), request_.serial_is_fd3 ? ends[2].get() : -1,
+             parent);
     streams_[0].fd = std::move(out.read);
     streams_[1].fd = std::move(err.read);
     streams_[2].fd = std::move(serial.read);
@@ -161,6 +162,8 @@ class Child {
 
   // Ends the child if it runs, and reads what is left in the pipes.
   void finish() {
+    const double lingering = now_s() + (outcome_.kind == ChildOutcome::Kind::ended ? request_.linger_s : 0);
+    while (pid_ != 0 && now_s() < lingering && !reap(WNOHANG)) poll_once(kTickMs);
     if (pid_ != 0) ::kill(pid_, request_.kill_at_once ? SIGKILL : SIGTERM);
     const double deadline = now_s() + kGraceSeconds;
     while (pid_ != 0 && now_s() < deadline && !reap(WNOHANG)) poll_once(kTickMs);

@@ -70,7 +70,9 @@ TEST(ChildProcess, TellsSignalsAndMissingPrograms) {
   EXPECT_EQ(missing.describe(), "status 127: cannot be started");
 }
 
-TEST(ChildProcess, ErrorsArePrintable) { EXPECT_EQ(shell("printf 'a\\033[2Jb' >&2").describe(), "status 0: a?[2Jb"); }
+TEST(ChildProcess, ErrorsArePrintable) {
+  EXPECT_EQ(shell("printf 'a\\033[2Jb' >&2").describe(), "status 0: a?[2Jb");
+}
 
 TEST(Summary, MedianOfOddAndEven) {
   EXPECT_DOUBLE_EQ(summarize({3, 1, 2}).median, 2);

@@ -119,8 +119,7 @@ const LogRow* GuestLog::find(std::string_view name) const {
 }
 
 bool is_plain_name(std::string_view name) {
-  constexpr std::string_view kAlphabet =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.+";
+  constexpr std::string_view kAlphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.+";
   return !name.empty() && name.size() <= kMostName &&
          name.find_first_not_of(kAlphabet) == std::string_view::npos;
 }

@@ -1,8 +1,9 @@
 // GuestLog: what a guest printed to its serial port, as rows of results.
 //
-// Two formats: era-bench's lines (docs/era-bench.md) and those of bench/guest-suite ("row NAME GROUP NS CHECKSUM").
-// The text comes from a guest or from a file that a reader was given: nothing in it is trusted. Names are of a small
-// alphabet, numbers are finite, texts are short and printable, and there are only so many rows.
+// Two formats: era-bench's lines (docs/era-bench.md) and those of bench/guest-suite ("row NAME GROUP NS
+// CHECKSUM"). The text comes from a guest or from a file that a reader was given: nothing in it is trusted.
+// Names are of a small alphabet, numbers are finite, texts are short and printable, and there are only so
+// many rows.
 #pragma once
 
 #include <optional>

@@ -29,7 +29,8 @@ TEST(GuestLog, ReadsEraBench) {
 }
 
 TEST(GuestLog, ReadsTheSuite) {
-  const GuestLog log = parse_guest_log("row sieve   integer  1234.5 0badf00d\nrow pipe process failed: no pipe\n");
+  const GuestLog log =
+      parse_guest_log("row sieve   integer  1234.5 0badf00d\nrow pipe process failed: no pipe\n");
   ASSERT_EQ(log.rows.size(), 2u);
   EXPECT_DOUBLE_EQ(*log.find("sieve")->median_ns, 1234.5);
   EXPECT_EQ(log.find("sieve")->checksum, "0badf00d");
@@ -48,9 +49,10 @@ TEST(GuestLog, RefusesWhatIsNoResult) {
   for (const char* line :
        {"era <script> ns 1 1 1", "era loop ns nan nan 5", "era loop ns inf inf 5", "era loop ns -1 5 5",
         "era loop ns 1e9 1e9 5", "era loop ns 5 4 1", "era loop ns 1 1", "era loop ns 1 1 1 1", "era loop",
-        "era loop ns 99999999999999999999 99999999999999999999 1", "era loop ns 1.2.3 4 1", "era \"x ns 1 1 1",
-        "era loop checksum xyz", "era loop checksum 00112233445566778", "era loop whatever 1",
-        "era aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeee ns 1 1 1", "row a b c d", "row <b> b 1 0"}) {
+        "era loop ns 99999999999999999999 99999999999999999999 1", "era loop ns 1.2.3 4 1",
+        "era \"x ns 1 1 1", "era loop checksum xyz", "era loop checksum 00112233445566778",
+        "era loop whatever 1", "era aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeee ns 1 1 1", "row a b c d",
+        "row <b> b 1 0"}) {
     const GuestLog log = parse_guest_log(line);
     EXPECT_EQ(log.malformed, 1u) << line;
     for (const LogRow& row : log.rows) EXPECT_FALSE(row.median_ns || row.median_cycles) << line;
@@ -58,7 +60,8 @@ TEST(GuestLog, RefusesWhatIsNoResult) {
 }
 
 TEST(GuestLog, WhatWasToldFirstStays) {
-  const GuestLog log = parse_guest_log("era a ns 1 2 3\nera a ns 7 8 9\nera a checksum 1\nera a checksum 2\n");
+  const GuestLog log =
+      parse_guest_log("era a ns 1 2 3\nera a ns 7 8 9\nera a checksum 1\nera a checksum 2\n");
   EXPECT_DOUBLE_EQ(*log.find("a")->median_ns, 2);
   EXPECT_EQ(log.find("a")->checksum, "1");
   EXPECT_EQ(log.malformed, 2u);

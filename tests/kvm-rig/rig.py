@@ -4,6 +4,8 @@
 # rig.py [--where l1|host|pvm] --ringshift PROGRAM --build FOLDER --initramfs FILE GUEST.elf... "pvm": what a software KVM can run. Exit status: 0 all passed, 1 not, 77 skipped.
 import argparse
 import collections
+import contextlib
+import io
 import os
 import shlex
 import shutil
@@ -111,7 +113,12 @@ def main():
     if isinstance(result, str):
         print(result)
         return SKIP
-    bad = report(result, chosen)
+    with contextlib.redirect_stdout(io.StringIO()) as text:
+        bad = report(result, chosen)
+    print(text.getvalue(), end="")
+    # For the pages of `ringshift compare`.
+    with open(os.path.join(options.build, f"report-{options.where}.txt"), "w", encoding="utf-8") as file:
+        file.write(text.getvalue())
     if in_l1:
         print("Everything here ran on an emulated CPU: results are right or wrong, times say nothing of KVM's speed.")
     print(f"{len(chosen)} jobs, {bad} failed, {time.monotonic() - begun:.1f} s")
