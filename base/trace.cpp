@@ -10,7 +10,7 @@
 namespace ringshift {
 
 namespace {
-constexpr std::array<std::pair<std::string_view, TracePoint>, 8> kWords{{
+constexpr std::array<std::pair<std::string_view, TracePoint>, 9> kWords{{
     {"int", TracePoint::interrupts},
     {"in_asm", TracePoint::in_asm},
     {"out_asm", TracePoint::out_asm},
@@ -19,6 +19,7 @@ constexpr std::array<std::pair<std::string_view, TracePoint>, 8> kWords{{
     {"io", TracePoint::io},
     {"mmu", TracePoint::mmu},
     {"verify", TracePoint::verify},
+    {"sensitive", TracePoint::sensitive},
 }};
 
 std::string known_words() {

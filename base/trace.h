@@ -24,6 +24,7 @@ enum class TracePoint : u32 {
   io = 1u << 5,          // port and MMIO accesses
   mmu = 1u << 6,         // page walks that fault, flushes, window fills
   verify = 1u << 7,      // run each block by interp too, and compare
+  sensitive = 1u << 8,   // trap: instructions that should have trapped and did not
 };
 
 class Tracer {

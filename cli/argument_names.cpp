@@ -12,7 +12,7 @@ struct Name {
   std::string_view name;
   Value value;
 };
-constexpr std::array<Name, 33> kNames{{
+constexpr std::array<Name, 35> kNames{{
     {"m", Value::required},
     {"kernel", Value::required},
     {"initrd", Value::required},
@@ -35,6 +35,8 @@ constexpr std::array<Name, 33> kNames{{
     {"bt-verify-part", Value::required},
     {"monitor", Value::required},
     {"help", Value::none},
+    {"guest-abi", Value::required},
+    {"drive", Value::required},
     {"every", Value::required},
     {"limit", Value::required},
     // explain's

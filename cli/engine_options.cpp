@@ -48,7 +48,8 @@ Result<std::vector<EngineKind>> parse_engines(const std::string& text) {
   for (const std::string_view name : split_at_commas(text)) {
     const auto kind = engine_of_name(name);
     if (!kind)
-      return fail(ErrorKind::usage, "-engine takes bt, interp, kvm, a list of them, or auto, not '{}'", text);
+      return fail(ErrorKind::usage, "-engine takes bt, interp, kvm, trap, a list of them, or auto, not '{}'",
+                  text);
     if (std::find(engines.begin(), engines.end(), *kind) != engines.end())
       return fail(ErrorKind::usage, "-engine {}: {} is named twice", text, name);
     engines.push_back(*kind);

@@ -1,4 +1,5 @@
 // The values of options, in QEMU's spelling.
+#include <algorithm>
 #include <charconv>
 #include <string_view>
 
@@ -101,6 +102,32 @@ Result<DebugExitConfig> parse_device(const std::string& text) {
   if (u32{config.iobase} + config.iosize > 0x10000)
     return fail(ErrorKind::usage, "-device isa-debug-exit: the ports must end at 0xffff");
   return config;
+}
+
+Result<XenDisk> parse_drive(const std::string& text) {
+  XenDisk disk;
+  std::string interface, format = "raw";
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t comma = std::min(text.find(',', at), text.size());
+    const std::string_view part = std::string_view(text).substr(at, comma - at);
+    const std::size_t equals = part.find('=');
+    const std::string_view name = part.substr(0, equals);
+    const std::string value(equals == std::string_view::npos ? std::string_view() : part.substr(equals + 1));
+    if (name == "file")
+      disk.file = value;
+    else if (name == "if")
+      interface = value;
+    else if (name == "format")
+      format = value;
+    else if (name == "readonly" && (value == "on" || value == "off"))
+      disk.read_only = value == "on";
+    else
+      return fail(ErrorKind::usage, "-drive takes file=FILE,if=xen,readonly=on, not '{}'", part);
+    at = comma + 1;
+  }
+  if (disk.file.empty() || interface != "xen" || format != "raw")
+    return fail(ErrorKind::usage, "-drive takes file=FILE,if=xen (of format raw), not '{}'", text);
+  return disk;
 }
 
 // QEMU's ",server=on,wait=off" and the like change nothing here: it always listens and never waits.

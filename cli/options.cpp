@@ -6,6 +6,7 @@
 
 #include "base/trace.h"
 #include "cli/argument_names.h"
+#include "machine/engine_factory.h"
 
 namespace ringshift {
 
@@ -44,10 +45,10 @@ struct RawOptions {
   std::string engine = "bt", engine_switch;
   std::string bt_memory = "auto";
   std::string bt_cache, bt_verify_part;
-  std::string cpu = "n270";
+  std::string cpu = "n270", guest_abi = "pc";
   std::string serial = "stdio";
   std::string debugcon, monitor;
-  std::vector<std::string> devices;
+  std::vector<std::string> devices, drives;
   std::string trace_words, trace_file;
   std::string stats, icount, timeout;
   bool nographic = false, no_reboot = false;
@@ -65,8 +66,9 @@ void declare_options(CLI::App& app, RawOptions& raw) {
   text("--initrd", raw.initrd, "Initial RAM disk; for multiboot the modules, 'FILE ARGS,FILE ARGS'", "FILE");
   text("--append", raw.append, "The kernel's command line", "TEXT");
   text("--engine", raw.engine,
-       "bt: binary translation (default); interp: the reference interpreter; kvm: the host's KVM; auto: kvm "
-       "where it is real and works, else bt; several, as in "
+       "bt: binary translation (default); interp: the reference interpreter; kvm: the host's KVM; trap: trap "
+       "and "
+       "emulate; auto: kvm where it is real and works, else bt; several, as in "
        "bt,interp: a set to switch between",
        "ENGINE");
   text("--engine-switch", raw.engine_switch,
@@ -78,6 +80,13 @@ void declare_options(CLI::App& app, RawOptions& raw) {
   text("--bt-verify-part", raw.bt_verify_part,
        "With -d verify: of N instructions verify one, in slices (default 1)", "N");
   text("--cpu", raw.cpu, "The CPU that CPUID shows: n270 (default), pentium3, core2", "MODEL");
+  text("--guest-abi", raw.guest_abi,
+       "What the kernel is made for: pc (default), xen-pv (Xen's 32-bit PAE interface)", "ABI");
+  app.add_option("--drive", raw.drives,
+                 "A disk of a xen-pv guest: file=FILE,if=xen[,readonly=on]; xvda, xvdb, ... in order")
+      ->type_name("DRIVE")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   text("--icount", raw.icount, "Virtual time: an instruction takes 2^N ns; runs repeat exactly", "shift=N");
   text("--serial", raw.serial, "COM1: stdio (default), null or file:PATH", "WHERE");
   app.add_flag("--nographic", raw.nographic, "COM1 on the terminal (as without it: there is no display)");
@@ -133,6 +142,21 @@ Result<void> read_engine(const RawOptions& raw, MachineConfig& machine) {
   return {};
 }
 
+Result<void> read_guest_abi(const RawOptions& raw, MachineConfig& machine) {
+  if (raw.guest_abi == "xen-pv")
+    machine.guest_abi = GuestAbi::xen_pv;
+  else if (raw.guest_abi != "pc")
+    return fail(ErrorKind::usage, "-guest-abi takes pc or xen-pv, not '{}'", raw.guest_abi);
+  for (const std::string& drive : raw.drives) machine.xen_disks.push_back(RS_TRY(parse_drive(drive)));
+  if (machine.xen_disks.size() > XenDisk::kMax)
+    return fail(ErrorKind::usage, "-drive: a xen-pv guest has {} disks at most", XenDisk::kMax);
+  if (machine.guest_abi == GuestAbi::pc && !machine.xen_disks.empty())
+    return fail(ErrorKind::usage, "-drive: there are disks under -guest-abi xen-pv only");
+  if (machine.guest_abi == GuestAbi::xen_pv && machine.has_engine(EngineKind::kvm))
+    return fail(ErrorKind::usage, "-guest-abi xen-pv goes with -engine bt and interp");
+  return {};
+}
+
 Result<double> read_timeout(const std::string& text) {
   char* end = nullptr;
   const double seconds = std::strtod(text.c_str(), &end);
@@ -153,6 +177,7 @@ Result<RunOptions> understand(const RawOptions& raw, const CLI::App& app) {
   if (raw.kernel.empty()) return fail(ErrorKind::usage, "-kernel FILE is needed: there is nothing to boot");
   for (const std::string& device : raw.devices) options.machine.debug_exit = RS_TRY(parse_device(device));
   if (app.count("--icount") != 0) options.machine.icount_shift = RS_TRY(parse_icount(raw.icount));
+  RS_TRY(read_guest_abi(raw, options.machine));
   options.serial = RS_TRY(parse_serial(raw.serial));
   if (app.count("--debugcon") != 0) options.debugcon = RS_TRY(parse_debugcon(raw.debugcon));
   if (app.count("--monitor") != 0) options.monitor_path = RS_TRY(parse_monitor(raw.monitor));
@@ -162,6 +187,9 @@ Result<RunOptions> understand(const RawOptions& raw, const CLI::App& app) {
   Tracer check;
   RS_TRY(check.enable(raw.trace_words));
   options.machine.bt_verify = check.on(TracePoint::verify);
+  // The replica has no hypervisor behind it.
+  if (options.machine.bt_verify && options.machine.guest_abi == GuestAbi::xen_pv)
+    return fail(ErrorKind::usage, "-d verify does not go with -guest-abi xen-pv; `ringshift lockstep` does");
   if (options.machine.bt_verify && !options.machine.has_engine(EngineKind::bt))
     return fail(ErrorKind::usage, "-d verify compares -engine bt with interp; there is nothing to compare");
   if (!options.machine.bt_verify && app.count("--bt-verify-part") != 0)
@@ -198,12 +226,14 @@ Result<LockstepCommand> understand_lockstep(const RawOptions& raw, const CLI::Ap
   RunOptions& run = command.run;
   if (run.machine.engines.size() != 2)
     return fail(ErrorKind::usage, "lockstep compares two engines: -engine bt,interp");
-  if (run.machine.has_engine(EngineKind::kvm))
+  for (const EngineKind kind : {EngineKind::kvm, EngineKind::trap}) {
+    if (!run.machine.has_engine(kind)) continue;
     return fail(
         ErrorKind::usage,
-        "lockstep stops both engines after the same number of instructions, and kvm cannot count them; "
-        "use -engine bt,interp (to look for what kvm does otherwise, switch: `ringshift run -engine "
-        "bt,kvm`)");
+        "lockstep stops both engines after the same number of instructions, and {0} cannot count them; "
+        "use -engine bt,interp (to look for what {0} does otherwise, switch: `ringshift run -engine bt,{0}`)",
+        engine_name(kind));
+  }
   for (const char* other : {"-d", "-D", "--stats", "--monitor", "--engine-switch", "--timeout"})
     if (app.count(other) != 0) return fail(ErrorKind::usage, "lockstep takes no {}", other);
   if (!run.machine.icount_shift) run.machine.icount_shift = 3;

@@ -74,6 +74,7 @@ Result<u64> parse_memory_size(const std::string& text);         // "256" (MiB), 
 Result<CharTarget> parse_serial(const std::string& text);       // stdio, file:PATH, null
 Result<CharTarget> parse_debugcon(const std::string& text);     // stdio, file:PATH, null, PATH
 Result<DebugExitConfig> parse_device(const std::string& text);  // isa-debug-exit,iobase=0xf4,iosize=4
+Result<XenDisk> parse_drive(const std::string& text);           // file=FILE,if=xen[,readonly=on]
 Result<std::string> parse_monitor(const std::string& text);     // unix:PATH, none; the path
 Result<unsigned> parse_icount(const std::string& text);         // shift=N
 Result<std::vector<EngineKind>> parse_engines(const std::string& text);  // bt,interp

@@ -144,6 +144,7 @@ TEST(OptionsTest, Lockstep) {
                                                                                      {"-timeout", "3"}})
     EXPECT_FALSE(lockstep(wrong)) << wrong[0];
   usage_error({"-kernel", "k", "-every", "7"});
+  EXPECT_NE(lockstep({"-engine", "bt,trap"}).error().message.find("trap cannot count"), std::string::npos);
   for (const char* engines : {"bt,kvm", "kvm,interp"}) {
     const auto refused = lockstep({"-engine", engines});
     ASSERT_FALSE(refused) << engines;

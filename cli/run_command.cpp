@@ -109,6 +109,9 @@ int status_of(const RunOutcome& outcome, int stop_status) {
     case RunOutcome::Kind::triple_fault:
       fmt::print(stderr, "ringshift: the guest triple-faulted\n{}\n", outcome.message);
       return kExitTripleFault;
+    case RunOutcome::Kind::domain_crash:
+      fmt::print(stderr, "ringshift: the guest's domain crashed: {}\n", outcome.message);
+      return kExitTripleFault;
     case RunOutcome::Kind::stopped:
     case RunOutcome::Kind::reached:
       return stop_status;
@@ -134,8 +137,10 @@ int status_of(const RunOutcome& outcome, int stop_status) {
 // Counting instructions and verifying are bt's alone, so there is nothing to choose then.
 RunOptions with_chosen_engine(RunOptions options) {
   if (!options.automatic_engine) return options;
-  if (options.machine.icount_shift || options.machine.bt_verify) {
-    fmt::print(stderr, "ringshift: -engine auto takes bt: -icount and -d verify need it\n");
+  if (options.machine.icount_shift || options.machine.bt_verify ||
+      options.machine.guest_abi == GuestAbi::xen_pv) {
+    fmt::print(stderr,
+               "ringshift: -engine auto takes bt: -icount, -d verify and -guest-abi xen-pv need it\n");
     return options;
   }
   const EngineChoice choice = choose_engine(judge_this_host());

@@ -10,6 +10,7 @@
 #include "base/trace.h"
 #include "cpu-model/cpu_io.h"
 #include "cpu-model/cpuid.h"
+#include "cpu-model/delivery_hook.h"
 #include "cpu-model/outcome.h"
 #include "cpu-model/run_control.h"
 #include "cpu-model/tlb.h"
@@ -65,6 +66,10 @@ struct Cpu final : PhysicalMapListener {
   CpuIo* io = nullptr;  // set for the length of ExecutionEngine::run
   Tlb tlb;
   MmuObserver* observer = nullptr;
+  DeliveryHook* delivery_hook = nullptr;  // null: the IDT
+  // Under CR4.PGE supervisor pages count as global, whatever their entries say: a hypervisor sees to it that
+  // they are the same in the address spaces between which it flushes others alone (paravirt/address_space.h).
+  bool supervisor_global = false;
   RestartPoint restart{};
   // How many elements of a REP instruction one round of the interpreter does (interp/handlers.h).
   u32 rep_round = 4096;

@@ -37,6 +37,7 @@ void trace_event(Cpu& cpu, const Event& event) {
 
 Outcome<> deliver_event(Cpu& cpu, const Event& event) {
   if (cpu.trace.on(TracePoint::interrupts)) trace_event(cpu, event);
+  if (cpu.delivery_hook != nullptr) return cpu.delivery_hook->deliver(event);
   const Outcome<> done =
       cpu.protected_mode() ? deliver_through_idt(cpu, event) : deliver_real_mode(cpu, event.vector);
   if (!done) {

@@ -113,6 +113,7 @@ bool deliver_pending(Cpu& cpu) {
     return true;
   }
   if ((events & kEventInterrupt) == 0 || !interrupts_open(cpu)) return false;
+  if (cpu.delivery_hook != nullptr) return cpu.delivery_hook->deliver_interrupt();
   const int vector = cpu.io->acknowledge_interrupt();
   if (vector < 0) return false;
   deliver_interrupt(cpu, static_cast<u8>(vector));

@@ -176,7 +176,8 @@ Outcome<PageTranslation> walk(Cpu& cpu, Gva gva, AccessKind kind, bool user) {
     PageTranslation out{};
     out.gpa = lookup.gpa;
     out.writable = (lookup.leaf() & kDirty) != 0 && write_allowed(cpu, lookup, user);
-    out.global = (lookup.leaf() & kGlobalPage) != 0 && (cpu.state.cr4 & kCr4Pge) != 0;
+    const bool hypervisors = cpu.supervisor_global && (lookup.leaf() & kUser) == 0;
+    out.global = ((lookup.leaf() & kGlobalPage) != 0 || hypervisors) && (cpu.state.cr4 & kCr4Pge) != 0;
     out.large = lookup.large;
     out.executable = !lookup.no_execute();
     return out;

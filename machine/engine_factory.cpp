@@ -3,6 +3,7 @@
 
 #include "cpu-model/interp/interpreter.h"
 #include "devices/clock.h"
+#include "direct-exec/trap_engine.h"
 #include "hw-accel-kvm/kvm_cpuid.h"
 #include "hw-accel-kvm/kvm_engine.h"
 #include "translator/bt_engine.h"
@@ -10,8 +11,10 @@
 namespace ringshift {
 
 namespace {
-constexpr std::pair<EngineKind, std::string_view> kEngineNames[] = {
-    {EngineKind::bt, "bt"}, {EngineKind::interp, "interp"}, {EngineKind::kvm, "kvm"}};
+constexpr std::pair<EngineKind, std::string_view> kEngineNames[] = {{EngineKind::bt, "bt"},
+                                                                    {EngineKind::interp, "interp"},
+                                                                    {EngineKind::kvm, "kvm"},
+                                                                    {EngineKind::trap, "trap"}};
 
 Result<std::unique_ptr<ExecutionEngine>> make_bt(const MachineConfig& config, Cpu& cpu) {
   BtOptions options;
@@ -62,6 +65,7 @@ Result<HostFeatures> engine_features(const MachineConfig& config) {
 
 Result<std::unique_ptr<ExecutionEngine>> make_engine(EngineKind kind, const MachineConfig& config, Cpu& cpu) {
   if (kind == EngineKind::kvm) return make_kvm(cpu);
+  if (kind == EngineKind::trap) return RS_TRY(TrapEngine::create(cpu));
   if (kind == EngineKind::bt) return make_bt(config, cpu);
   return std::make_unique<Interpreter>(cpu);
 }

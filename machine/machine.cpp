@@ -59,6 +59,18 @@ Result<void> Machine::assemble() {
   cpu_ = std::make_unique<Cpu>(map_, cpuid_, control_, tracer_);
   // INIT without firmware to run at the reset vector: the whole machine starts anew.
   wires_ = std::make_unique<CpuWires>(*cpu_, [this] { reset(); });
+  start_utc_ = start_utc;
+  if (config_.guest_abi == GuestAbi::xen_pv)
+    make_xen_guest();
+  else
+    RS_TRY(make_board(start_utc));
+  engines_ = RS_TRY(EngineSet::create(config_, *cpu_));
+  if (config_.engine_turns) rotation_.emplace(*engines_, RS_TRY(turns_in_ns(config_)), *clock_, control_);
+  clock_->on_deadline_change([this](u64) { follow_deadline(); });
+  return {};
+}
+
+Result<void> Machine::make_board(i64 start_utc) {
   const BoardSurroundings around{*clock_,
                                  *wires_,
                                  *this,
@@ -70,11 +82,30 @@ Result<void> Machine::assemble() {
                                  cpuid_.query(1, 0).edx};
   board_ = std::make_unique<PcBoard>(around, config_);
   RS_TRY(board_->attach());
-  io_ = std::make_unique<BoardIo>(*board_, *clock_, tracer_, [this](u32) { service(); });
-  engines_ = RS_TRY(EngineSet::create(config_, *cpu_));
-  if (config_.engine_turns) rotation_.emplace(*engines_, RS_TRY(turns_in_ns(config_)), *clock_, control_);
-  clock_->on_deadline_change([this](u64) { follow_deadline(); });
+  board_io_ = std::make_unique<BoardIo>(*board_, *clock_, tracer_, [this](u32) { service(); });
   return {};
+}
+
+void Machine::make_xen_guest() {
+  const xen::DomainSurroundings around{
+      *cpu_, *clock_, map_, *this, *backends_.serial, [this](std::string report) {
+        ask({RunOutcome::Kind::domain_crash, 0, std::move(report), {}});
+      }};
+  xen_ = std::make_unique<XenGuest>(around, [this](u32) { service(); });
+}
+
+// The guest in memory, and the state that it is entered with.
+Result<VcpuState> Machine::load_guest() {
+  reset_vcpu(cpu_->state, cpuid_.signature());
+  cpu_->state.tsc_offset = 0 - clock_->tsc();
+  if (xen_ != nullptr) {
+    RS_TRY(xen_->boot(config_, start_utc_ + static_cast<i64>(clock_->now_ns() / 1'000'000'000)));
+    return cpu_->state;
+  }
+  board_->reset();
+  VcpuState state = cpu_->state;
+  RS_TRY(load_kernel(config_.boot, map_, {.acpi_rsdp = board_->rsdp()}, state));
+  return state;
 }
 
 Result<void> Machine::boot() {
@@ -82,11 +113,7 @@ Result<void> Machine::boot() {
   if (used_) forget_memory();
   used_ = true;
   control_.clear_event(kEventInterrupt | kEventNmi | kEventInspect);
-  board_->reset();
-  VcpuState state{};
-  reset_vcpu(state, cpuid_.signature());
-  state.tsc_offset = 0 - clock_->tsc();
-  RS_TRY(load_kernel(config_.boot, map_, {.acpi_rsdp = board_->rsdp()}, state));
+  const VcpuState state = RS_TRY(load_guest());
   // The loaders wrote behind the engines' backs.
   for (Gpa page = 0; page < memory_.size(); page += kPageSize) map_.note_page_write(page);
   cpu_->fault_chain.clear();
@@ -102,14 +129,19 @@ void Machine::forget_memory() {
     std::memset(memory_.base(), 0, memory_.size());
 }
 
+// A domain would be asked through xenstore (control/shutdown), and GRUB, say, doesn't look.
+void Machine::press_power_button() {
+  if (board_ != nullptr) board_->acpi().press_power_button();
+}
+
 void Machine::record_io(bt::IoRecorder* recorder) {
   recorder_ = recorder;
-  if (recorder != nullptr) recorder->attach(*io_);
+  if (recorder != nullptr) recorder->attach(io());
 }
 
 std::vector<u8> Machine::device_state() const {
   StateWriter out;
-  board_->save(out);
+  if (board_ != nullptr) board_->save(out);
   return out.bytes();
 }
 

@@ -23,6 +23,7 @@
 #include "machine/machine_config.h"
 #include "machine/pc_board.h"
 #include "machine/work_queue.h"
+#include "machine/xen_guest.h"
 #include "translator/verify_io.h"
 
 namespace ringshift {
@@ -34,6 +35,7 @@ struct RunOutcome {
     reset,         // under no_reboot
     guest_exit,    // isa-debug-exit; status
     triple_fault,  // message describes it
+    domain_crash,  // a Xen domain did what Xen kills it for; message describes it
     stopped,       // request_stop(); in run_to(), halted for ever too
     reached,       // run_to()'s end
     failed,        // the kernel can't be loaded again at a reboot, the host gives no timer, or the engine
@@ -92,7 +94,7 @@ class Machine final : public PowerControl {
   void pause_guest();
   void continue_guest();
   bool paused() const { return paused_; }
-  void press_power_button() { board_->acpi().press_power_button(); }
+  void press_power_button();
   void raise_nmi() { wires_->raise_nmi(); }
   Cpu& cpu() { return *cpu_; }
   GuestMemory& memory() { return memory_; }
@@ -104,6 +106,10 @@ class Machine final : public PowerControl {
   Machine(MachineConfig config, MachineBackends backends, Tracer tracer, GuestMemory memory,
           CpuidTable cpuid);
   Result<void> assemble();
+  Result<void> make_board(i64 start_utc);
+  void make_xen_guest();
+  Result<VcpuState> load_guest();
+  CpuIo& io() { return xen_ != nullptr ? xen_->io() : static_cast<CpuIo&>(*board_io_); }
   Result<void> boot();
   void forget_memory();
   void ask(RunOutcome outcome);
@@ -129,8 +135,10 @@ class Machine final : public PowerControl {
   std::unique_ptr<Clock> clock_;
   std::unique_ptr<Cpu> cpu_;
   std::unique_ptr<CpuWires> wires_;
+  // One or the other, by MachineConfig::guest_abi.
   std::unique_ptr<PcBoard> board_;
-  std::unique_ptr<BoardIo> io_;
+  std::unique_ptr<XenGuest> xen_;
+  std::unique_ptr<BoardIo> board_io_;
   std::unique_ptr<EngineSet> engines_;
   std::optional<EngineRotation> rotation_;
   WorkQueue queue_{control_};
@@ -145,6 +153,7 @@ class Machine final : public PowerControl {
   bool reached_ = false;
   bt::IoRecorder* recorder_ = nullptr;
   bool used_ = false;  // a guest ran in this memory
+  i64 start_utc_ = 0;
   struct Counters {
     u64 halts = 0, leaves = 0, services = 0, boots = 0;
     u64 started_ns = 0, halted_ns = 0, paused_ns = 0;

@@ -15,8 +15,10 @@ namespace bt {
 class HistoryListener;
 }
 
-enum class EngineKind { bt, interp, kvm };
+enum class EngineKind { bt, interp, kvm, trap };
 enum class BtMemory { soft, window, automatic };
+// What the guest was made for: a PC, or Xen's paravirtual interface (docs/xen-pv.md).
+enum class GuestAbi { pc, xen_pv };
 
 // -engine-switch: engines in turn, each for its time of the guest's clock.
 struct EngineTurn {
@@ -34,9 +36,18 @@ struct DebugExitConfig {
   unsigned iosize = 2;
 };
 
+// -drive
+struct XenDisk {
+  static constexpr unsigned kMax = 16;  // xvda to xvdp
+  std::string file;
+  bool read_only = false;
+};
+
 struct MachineConfig {
   u64 ram_bytes = u64{128} << 20;
   std::string cpu_model = "n270";
+  GuestAbi guest_abi = GuestAbi::pc;
+  std::vector<XenDisk> xen_disks;                   // xvda, xvdb, ...
   std::vector<EngineKind> engines{EngineKind::bt};  // none twice; the first runs first
   std::optional<EngineTurns> engine_turns;
   BtMemory bt_memory = BtMemory::automatic;

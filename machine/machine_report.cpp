@@ -33,6 +33,8 @@ std::string_view outcome_name(RunOutcome::Kind kind) {
       return "ended by isa-debug-exit";
     case RunOutcome::Kind::triple_fault:
       return "triple fault";
+    case RunOutcome::Kind::domain_crash:
+      return "domain crashed";
     case RunOutcome::Kind::stopped:
       return "stopped or halted for ever";
     case RunOutcome::Kind::reached:
@@ -59,6 +61,10 @@ void Machine::report(StatsSink& sink) const {
   for (unsigned vector = 0; vector < 256; ++vector)
     if (cpu_->delivered[vector] != 0)
       sink.count("exceptions and interrupts delivered", vector_name(vector), cpu_->delivered[vector]);
+  if (xen_ != nullptr)
+    for (const auto& call : xen_->domain().hypercalls.entries())
+      if (call.calls != 0) sink.count("hypercalls", call.name, call.calls);
+  if (board_ == nullptr) return;
   for (const auto& claim : board_->ports().claims())
     if (claim->accesses != 0)
       sink.count("device accesses", fmt::format("{} ({:x}h)", claim->name, claim->first), claim->accesses);

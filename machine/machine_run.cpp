@@ -18,10 +18,10 @@ RunOutcome Machine::run() {
   if (rotation_) rotation_->start();
   follow_deadline();
   std::optional<RunOutcome> outcome;
-  CpuIo& io = recorder_ != nullptr ? static_cast<CpuIo&>(*recorder_) : *io_;
+  CpuIo& io = recorder_ != nullptr ? static_cast<CpuIo&>(*recorder_) : this->io();
   while (!outcome) outcome = settle(engines_->run(io));
   alarm_.stop();
-  if (outcome->kind != RunOutcome::Kind::reached) board_->flush();
+  if (outcome->kind != RunOutcome::Kind::reached && board_ != nullptr) board_->flush();
   return *std::move(outcome);
 }
 

@@ -6,13 +6,16 @@
 namespace ringshift {
 
 Result<std::unique_ptr<ShadowWindow>> ShadowWindow::create(PhysicalMap& physical, WindowKey key) {
-  WindowRange range = RS_TRY(WindowRange::reserve());
-  return std::unique_ptr<ShadowWindow>(new ShadowWindow(physical, std::move(range), key));
+  auto range = std::make_unique<WindowRange>(RS_TRY(WindowRange::reserve()));
+  u8* const base = range->base();
+  auto window = std::make_unique<ShadowWindow>(physical, key, std::move(range));
+  window->base_ = base;
+  return window;
 }
 
-ShadowWindow::ShadowWindow(PhysicalMap& physical, WindowRange range, WindowKey key)
+ShadowWindow::ShadowWindow(PhysicalMap& physical, WindowKey key, std::unique_ptr<WindowTarget> target)
     : physical_(physical),
-      range_(std::move(range)),
+      target_(std::move(target)),
       key_(key),
       records_(physical.memory().size() >> kPageShift) {}
 
@@ -24,7 +27,7 @@ void ShadowWindow::assign(WindowKey key) {
 void ShadowWindow::drop_all() {
   if (records_.pages() == 0) return;
   ++counters_.full_drops;
-  range_.unmap_all();
+  target_->unmap_all();
   records_.erase_all();
 }
 
@@ -38,7 +41,7 @@ void ShadowWindow::unmap_pages(PageRange range) {
   if (!records_.any(range)) return;
   ++counters_.unmap_calls;
   // Cutting a piece out of a VMA needs one more, which the host may not have: then all goes.
-  if (!range_.unmap(u64{range.first} << kPageShift, u64{range.end - range.first} << kPageShift)) {
+  if (!target_->unmap(u64{range.first} << kPageShift, u64{range.end - range.first} << kPageShift)) {
     drop_all();
     return;
   }
@@ -48,7 +51,7 @@ void ShadowWindow::unmap_pages(PageRange range) {
 // All pages of the range are present.
 void ShadowWindow::protect_pages(PageRange range) {
   ++counters_.protect_calls;
-  if (!range_.protect(u64{range.first} << kPageShift, u64{range.end - range.first} << kPageShift, false)) {
+  if (!target_->protect(u64{range.first} << kPageShift, u64{range.end - range.first} << kPageShift, false)) {
     drop_all();
     return;
   }

@@ -38,11 +38,15 @@ enum class FillResult : u8 {
 
 class ShadowWindow {
  public:
+  // In this process.
   static Result<std::unique_ptr<ShadowWindow>> create(PhysicalMap& physical, WindowKey key);
+  // In another address space: there is no base() nor range().
+  ShadowWindow(PhysicalMap& physical, WindowKey key, std::unique_ptr<WindowTarget> target);
   ShadowWindow(const ShadowWindow&) = delete;
 
-  u8* base() const { return range_.base(); }
-  const WindowRange& range() const { return range_; }
+  u8* base() const { return base_; }
+  const WindowRange& range() const { return static_cast<const WindowRange&>(*target_); }
+  WindowTarget& target() const { return *target_; }
   WindowKey key() const { return key_; }
   // Empties the window and gives it to another address space.
   void assign(WindowKey key);
@@ -92,8 +96,6 @@ class ShadowWindow {
   const Counters& counters() const { return counters_; }
 
  private:
-  ShadowWindow(PhysicalMap& physical, WindowRange range, WindowKey key);
-
   // What a fill maps: runs of pages that are alike.
   struct Plan {
     u32 page;
@@ -119,7 +121,8 @@ class ShadowWindow {
   static PageRange pages_of_region(u32 index) { return {index * kRegionPages, (index + 1) * kRegionPages}; }
 
   PhysicalMap& physical_;
-  WindowRange range_;
+  std::unique_ptr<WindowTarget> target_;
+  u8* base_ = nullptr;
   WindowKey key_;
   WindowRecords records_;
   u32 evict_from_ = 0;

@@ -79,9 +79,9 @@ FillResult ShadowWindow::map_plan(const Cpu& cpu, const Plan& plan) {
   const u32 count = range.end - range.first;
   const u64 at = u64{range.first} << kPageShift;
   const u64 length = u64{count} << kPageShift;
-  const bool done = upgrade ? range_.protect(at, length, true)
-                            : range_.map(at, length, physical_.memory().fd(), u64{frame} << kPageShift,
-                                         plan.writable, count <= kPopulate);
+  const bool done = upgrade ? target_->protect(at, length, true)
+                            : target_->map(at, length, physical_.memory().fd(), u64{frame} << kPageShift,
+                                           plan.writable, count <= kPopulate);
   if (!done) return FillResult::no_room;
   if (upgrade)
     ++counters_.upgrades;

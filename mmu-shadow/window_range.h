@@ -9,10 +9,11 @@
 
 #include "base/result.h"
 #include "base/types.h"
+#include "mmu-shadow/window_target.h"
 
 namespace ringshift {
 
-class WindowRange {
+class WindowRange final : public WindowTarget {
  public:
   static constexpr u64 kSize = u64{4} << 30;
   // Wider than any operand that begins inside, and than a displacement of generated code.
@@ -22,7 +23,7 @@ class WindowRange {
   static Result<WindowRange> reserve();
   WindowRange(WindowRange&& other) noexcept;
   WindowRange& operator=(WindowRange&&) = delete;
-  ~WindowRange();
+  ~WindowRange() override;
 
   u8* base() const { return base_; }
   // Inside, or in a guard.
@@ -35,13 +36,11 @@ class WindowRange {
     return at >= base_ && at < base_ + kSize;
   }
 
-  // Each is one system call; false if the host refuses it, for want of a VMA (then nothing has changed, but
-  // that protect may have changed a part). Addresses and lengths are those of whole pages inside.
-  bool map(u64 at, u64 length, int fd, u64 offset, bool writable, bool populate);
-  bool protect(u64 at, u64 length, bool writable);
-  bool unmap(u64 at, u64 length);
+  bool map(u64 at, u64 length, int fd, u64 offset, bool writable, bool populate) override;
+  bool protect(u64 at, u64 length, bool writable) override;
+  bool unmap(u64 at, u64 length) override;
   // Splits no VMA, and so can't fail.
-  void unmap_all();
+  void unmap_all() override;
 
  private:
   explicit WindowRange(u8* base) : base_(base) {}

@@ -36,7 +36,7 @@ WindowKey WindowSet::key_now() const {
   if (!cpu_.paging()) return {WindowRole::physical, 0};
   const u32 cr3 = static_cast<u32>(cpu_.state.cr3) & ((cpu_.state.cr4 & kCr4Pae) != 0 ? ~0x1fu : ~0xfffu);
   if (cpu_.user()) return {WindowRole::user, cr3};
-  if ((cpu_.state.cr4 & kCr4Pge) != 0) return {WindowRole::global, 0};
+  if ((cpu_.state.cr4 & kCr4Pge) != 0 && !limits_.elsewhere) return {WindowRole::global, 0};
   return {WindowRole::supervisor, cr3};
 }
 
@@ -73,11 +73,17 @@ WindowSet::Slot* WindowSet::slot_for(WindowKey key) {
 }
 
 WindowSet::Slot* WindowSet::make_slot(WindowKey key) {
-  auto window = ShadowWindow::create(cpu_.phys, key);
-  if (!window) return nullptr;
-  ++counters_.windows_made;
   auto slot = std::make_unique<Slot>();
-  slot->window = std::move(*window);
+  if (limits_.elsewhere) {
+    auto target = limits_.elsewhere();
+    if (!target) return nullptr;
+    slot->window = std::make_unique<ShadowWindow>(cpu_.phys, key, *std::move(target));
+  } else {
+    auto window = ShadowWindow::create(cpu_.phys, key);
+    if (!window) return nullptr;
+    slot->window = *std::move(window);
+  }
+  ++counters_.windows_made;
   slots_.push_back(std::move(slot));
   return slots_.back().get();
 }

@@ -6,6 +6,7 @@
 // is 0 has supervisor windows by CR3 too.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -18,6 +19,9 @@ struct WindowLimits {
   u32 windows = 16;  // of single address spaces
   // VMAs of all windows; 0: three quarters of vm.max_map_count.
   u64 vmas = 0;
+  // Where windows are, if not in this process. Then the supervisor's are of whole address spaces too: a
+  // process that runs the guest's code has one mapping of an address, global or not.
+  std::function<Result<std::unique_ptr<WindowTarget>>()> elsewhere = nullptr;
 };
 
 class WindowSet final : public MmuObserver, PhysicalMapListener {

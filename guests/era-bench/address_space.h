@@ -15,14 +15,18 @@ constexpr u32 kApic = 0xfee00000;
 struct AddressSpace {
   u32 root = 0;              // the page of four directory pointers
   u64* directory = nullptr;  // of the program's GiB
+  u64* top = nullptr;        // of the fourth
+  bool adopted = false;      // until then its entries are written by stores
 };
 
 // Makes the kernel's tables and turns paging on.
 AddressSpace start_paging();
+// One that can't be loaded before it is adopted.
 AddressSpace make_address_space();
+void adopt_address_space(AddressSpace& space);
 void free_address_space(AddressSpace& space);
 // The entry of a page of the program's GiB; null if there is no table and none is wanted.
 u64* page_entry(const AddressSpace& space, u32 linear, bool make);
 
-inline u32 frame_of(u64 entry) { return static_cast<u32>(entry) & ~(kPage - 1); }
+inline u32 frame_of(u64 entry) { return ops::frame_of(entry); }
 inline u32 flags_of(u64 entry) { return static_cast<u32>(entry) & (kPage - 1); }

@@ -1,29 +1,9 @@
-# Ways into the kernel and out of it: traps, INT 80h, SYSENTER, and the switch of kernel stacks.
-#include "era-bench/entry_native.h"
-
-        .macro  ENTER handler
-        pushl   %es
-        pushl   %ds
-        pushal
-        movl    $0x10, %eax
-        movl    %eax, %ds
-        movl    %eax, %es
-        cld
-        movl    %esp, %eax
-        pushl   %eax
-        call    \handler
-        addl    $4, %esp
-        .endm
-
-        .macro  RESTORE
-        popal
-        popl    %ds
-        popl    %es
-        .endm
+# Ways into the kernel and out of it: traps, INT 80h, and the switch of kernel stacks.
+#include "era-bench/entry_macros.inc"
 
         .text
         .align  16
-        .globl  trap_stubs, call_stub, system_enter, empty_handler, return_from_trap, switch_stacks
+        .globl  trap_stubs, common_trap, call_stub, empty_handler, return_from_trap, switch_stacks
 trap_stubs:
         .set    i, 0
         .rept   48
@@ -50,24 +30,6 @@ call_stub:
         pushl   $0x80
         ENTER   handle_call
         jmp     return_from_trap
-
-# SYSENTER saves nothing (SDM vol. 2B): its caller left ESP in ECX and EIP in EDX. The frame that an INT would have
-# left is made by hand, so that fork() can copy it and a child return by IRET.
-        .align  16
-system_enter:
-        movl    (%esp), %esp
-        pushl   $0x23
-        pushl   %ecx
-        pushfl
-        orl     $0x200, (%esp)
-        pushl   $0x1b
-        pushl   %edx
-        pushl   $0
-        pushl   $0x80
-        ENTER   handle_call
-        RESTORE
-        sti
-        sysexit
 
         .align  16
 empty_handler:

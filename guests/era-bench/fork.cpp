@@ -1,7 +1,7 @@
 // fork() by copy-on-write (as in every Unix since 3BSD's vfork proved too sharp), and demand paging.
 #include "era-bench/fork.h"
 
-#include "runtime/runtime.h"
+#include "runtime/memory.h"
 
 namespace {
 
@@ -19,8 +19,8 @@ void copy_table(u64* from, AddressSpace& to, u32 linear) {
     if ((from[i] & kPresent) == 0) continue;
     const u64 shared = shared_entry(from[i]);
     share_frame(frame_of(shared));
-    if (shared != from[i]) ops::set_entry(&from[i], shared);
-    ops::set_entry(page_entry(to, linear + i * kPage, true), shared);
+    if (shared != from[i]) ops::queue_entry(&from[i], shared);
+    *page_entry(to, linear + i * kPage, true) = shared;
   }
 }
 
@@ -37,8 +37,7 @@ void unshare(u64* entry, u32 linear) {
     release_frame(frame);
     frame = copy;
   }
-  ops::set_entry(entry, ops::make_entry(frame, kPresent | kWritable | kUser));
-  ops::flush_page(linear);
+  ops::change_page(entry, linear, ops::make_entry(frame, kPresent | kWritable | kUser));
 }
 
 }  // namespace
@@ -50,7 +49,9 @@ void fork_current(const TrapFrame& frame) {
   for (u32 i = 0; i < 512; ++i)
     if ((parent.directory[i] & kPresent) != 0)
       copy_table(reinterpret_cast<u64*>(frame_of(parent.directory[i])), child.space, kUserBase + (i << 21));
-  ops::load_root(parent.root);  // the TLB may hold pages as writable that are not any longer
+  ops::commit_entries();
+  ops::flush_all();  // the TLB may hold pages as writable that are not any longer
+  adopt_address_space(child.space);
   frame_of(child) = frame;
   frame_of(child).eax = 0;
   make_runnable(child);

@@ -1,14 +1,12 @@
 // The allocator of page frames: a stack of free ones, and a count of owners each.
 #include "era-bench/frames.h"
 
+#include "era-bench/ops.h"
 #include "era-bench/output.h"
-#include "runtime/runtime.h"
-
-extern "C" char image_end[];
+#include "runtime/memory.h"
 
 namespace {
 constexpr u32 kFrames = kMemory / kPage;
-constexpr u32 kPattern = 0x5a5aa5a5;  // an absent address reads as ones
 u16 g_owners[kFrames];
 u16 g_free[kFrames];
 u32 g_free_count;
@@ -16,10 +14,8 @@ u32 g_free_count;
 
 // The highest first, so that a row which takes many gets neighbours in ascending order.
 void start_frames() {
-  volatile u32* last = reinterpret_cast<u32*>(kMemory - sizeof(u32));
-  *last = kPattern;
-  if (*last != kPattern) panic("32 MiB of RAM are needed");
-  for (u32 frame = kFrames - 1; frame >= reinterpret_cast<u32>(image_end) / kPage; --frame)
+  if (!ops::has_memory(kMemory)) panic("32 MiB of RAM are needed");
+  for (u32 frame = kFrames - 1; frame >= ops::first_free_frame() / kPage; --frame)
     g_free[g_free_count++] = static_cast<u16>(frame);
 }
 

@@ -8,7 +8,8 @@
 #include "era-bench/rows.h"
 #include "era-bench/sampler.h"
 #include "era-bench/traps.h"
-#include "runtime/runtime.h"
+
+extern "C" void guest_main();
 
 namespace {
 

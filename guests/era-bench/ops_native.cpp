@@ -1,9 +1,11 @@
 // Operations of the native interface that aren't one instruction: start, gates, the timer and the end.
-#include "era-bench/arithmetic.h"
 #include "era-bench/entry.h"
 #include "era-bench/ops.h"
 #include "era-bench/output.h"
+#include "runtime/arithmetic.h"
 #include "runtime/pic.h"
+
+extern "C" char image_end[];
 
 namespace {
 
@@ -65,20 +67,25 @@ void end(bool good) {
 
 u32 tsc_khz() { return g_tsc_khz; }
 
-// PAE before PG; PGE after (SDM vol. 3A 4.1.2, 4.10.2.4). WP: the kernel too must notice copy-on-write.
-void enable_paging(u32 root, bool global_pages) {
-  write_cr4(read_cr4() | 0x20);
-  load_root(root);
-  write_cr0(read_cr0() | 0x80010000);
-  if (global_pages) write_cr4(read_cr4() | 0x80);
+// An absent address reads as ones.
+bool has_memory(u32 bytes) {
+  constexpr u32 kPattern = 0x5a5aa5a5;
+  volatile u32* last = reinterpret_cast<u32*>(bytes - sizeof(u32));
+  *last = kPattern;
+  return *last == kPattern;
 }
+
+u32 first_free_frame() { return reinterpret_cast<u32>(image_end); }
 
 // Interrupt gates (SDM vol. 3A 6.11): IF is clear in the kernel.
 void set_trap(u8 vector, const void* entry, bool from_user) {
   g_idt[vector] = make_gate(kKernelCode, reinterpret_cast<u32>(entry), from_user ? 0xee : 0x8e);
 }
 
-void set_kernel_stack(u32 top) { g_tss.esp0 = top; }
+void switch_process(u32 root, u32 stack_top) {
+  load_root(root);
+  g_tss.esp0 = stack_top;
+}
 
 // Mode 0: OUT, which is IRQ 0, rises count + 1 ticks after the count was written (8254 data sheet).
 u64 arm_timer(u32 microseconds) {

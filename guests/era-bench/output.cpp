@@ -1,9 +1,9 @@
 // Lines of results, made whole before they go to the console.
 #include "era-bench/output.h"
 
-#include "era-bench/arithmetic.h"
 #include "era-bench/ops.h"
 #include "era-bench/sampler.h"
+#include "runtime/arithmetic.h"
 
 namespace {
 

@@ -3,7 +3,7 @@
 
 #include "era-bench/output.h"
 #include "era-bench/user.h"
-#include "runtime/runtime.h"
+#include "runtime/memory.h"
 
 namespace {
 
@@ -25,13 +25,12 @@ Process& next_ready() {
   panic("all processes wait");
 }
 
-// The kernel is in every address space, so CR3 may change before the stack does.
+// The kernel is in every address space, so the root may change before the stack does.
 void switch_to(Process& next) {
   if (&next == g_current) return;
   Process& last = *g_current;
   g_current = &next;
-  ops::load_root(next.space.root);
-  ops::set_kernel_stack(next.kernel_stack + kPage);
+  ops::switch_process(next.space.root, next.kernel_stack + kPage);
   switch_stacks(&last.kernel_esp, next.kernel_esp);
 }
 
@@ -81,15 +80,15 @@ Process& create_process(Program program, u32 argument) {
   Process& process = claim_process();
   process.space = make_address_space();
   const u32 stack = allocate_zeroed_frame();
-  ops::set_entry(page_entry(process.space, kStackEnd - kPage, true),
-                 ops::make_entry(stack, kPresent | kWritable | kUser));
+  *page_entry(process.space, kStackEnd - kPage, true) = ops::make_entry(stack, kPresent | kWritable | kUser);
+  adopt_address_space(process.space);
   u32* top = reinterpret_cast<u32*>(stack + kPage - 16);
   top[1] = reinterpret_cast<u32>(leave_program);
   top[2] = argument;
   TrapFrame& frame = frame_of(process);
   memory_set(&frame, 0, sizeof frame);
-  frame.ds = frame.es = frame.ss = kUserData;
-  frame.cs = kUserCode;
+  frame.ds = frame.es = frame.ss = ops::kUserData;
+  frame.cs = ops::kUserCode;
   frame.eflags = 0x202;
   frame.eip = reinterpret_cast<u32>(program);
   frame.esp = kStackEnd - 12;

@@ -10,6 +10,7 @@ namespace {
 // Adams and Agesen's syscall: the fast call of the time. A null call through a kernel's usual path, which
 // saves the registers and calls a C++ function.
 const char* run_sysenter(const Options&) {
+  if constexpr (ops::kNoSysenter != nullptr) return ops::kNoSysenter;
   run_program(user_sysenter, 0);
   return nullptr;
 }
@@ -37,7 +38,11 @@ const char* run_same_level(const Options&) {
   return nullptr;
 }
 
-const char* run_hypercall(const Options&) { return "the native interface has no hypervisor to call"; }
+const char* run_hypercall(const Options&) {
+  if constexpr (ops::kNoHypervisor != nullptr) return ops::kNoHypervisor;
+  sample([] { ops::hypercall(); });
+  return nullptr;
+}
 
 constexpr Row kRows[] = {{"syscall", run_sysenter},    {"int80", run_interrupt},
                          {"pgfault", run_page_fault},  {"divzero", run_divide},

@@ -25,17 +25,18 @@ class Window {
   }
   // All entries alike, no stale copy in a TLB; and used, if they can be, by a write.
   void fill(u32 flags) {
-    const u64 entry = flags == 0 ? 0 : ops::make_entry(frame_, flags);
-    for (u32 i = 0; i < kPages; ++i) ops::set_entry(&entries_[i], entry);
+    for (u32 i = 0; i < kPages; ++i) ops::queue_entry(&entries_[i], entry(flags));
+    ops::commit_entries();
     ops::load_root(g_current->space.root);
     if ((flags & kWritable) == 0) return;
     for (u32 i = 0; i < kPages; ++i) *reinterpret_cast<volatile u32*>(kHeap + i * kPage) = i;
   }
-  void set(u32 i, u32 flags) {
-    ops::set_entry(&entries_[i], flags == 0 ? 0 : ops::make_entry(frame_, flags));
-  }
+  void set(u32 i, u32 flags) { ops::set_entry(&entries_[i], entry(flags)); }
+  // And no stale copy of it is left.
+  void change(u32 i, u32 flags) { ops::change_page(&entries_[i], kHeap + i * kPage, entry(flags)); }
 
  private:
+  [[nodiscard]] u64 entry(u32 flags) const { return flags == 0 ? 0 : ops::make_entry(frame_, flags); }
   u32 frame_;
   u64* entries_;
 };
@@ -62,8 +63,7 @@ const char* run_remap(const Options&) {
   u32 i = 0;
   sample([&] {
     const u32 linear = kHeap + i * kPage;
-    window.set(i, 0);
-    ops::flush_page(linear);
+    window.change(i, 0);
     window.set(i, kAll);
     *reinterpret_cast<volatile u32*>(linear) = i;
     i = (i + 1) % kPages;

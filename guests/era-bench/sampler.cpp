@@ -1,7 +1,7 @@
 // Batches, and order statistics of what they took.
 #include "era-bench/sampler.h"
 
-#include "era-bench/arithmetic.h"
+#include "runtime/arithmetic.h"
 
 Sampler g_sampler;
 

@@ -31,7 +31,7 @@ class Sampler {
   u64 budget_ = 0, spent_ = 0;
   u32 most_ = 0, batch_ = 0, count_ = 0;
   bool sampling_ = false;
-  u32 samples_[kSamples];
+  u32 samples_[kSamples] = {};
 };
 
 // The row that is under way.

@@ -5,14 +5,9 @@
 #include "era-bench/address_space.h"
 #include "era-bench/calls.h"
 
-// By SYSENTER, which keeps nothing: ECX and EDX say where to return to.
+// The interface's usual way: SYSENTER, or INT 80h where that leads elsewhere.
 inline u32 system_call(u32 call, u32 first = 0, u32 second = 0) {
-  u32 result;
-  asm volatile("movl %%esp, %%ecx\n movl $1f, %%edx\n sysenter\n1:"
-               : "=a"(result)
-               : "a"(call), "b"(first), "S"(second)
-               : "ecx", "edx", "memory");
-  return result;
+  return ops::system_call(call, first, second);
 }
 
 inline u32 interrupt_call(u32 call, u32 first = 0) {

@@ -1,7 +1,8 @@
 // What a check prints, and the count.
 #include "runtime/checks.h"
 
-#include "runtime/runtime.h"
+#include "runtime/catching.h"
+#include "runtime/console.h"
 
 namespace {
 

@@ -58,12 +58,3 @@ void use_serial_console() {
 void print(const char* text) {
   for (; *text != 0; ++text) put_char(*text);
 }
-
-void print_hex(u32 value) {
-  for (int shift = 28; shift >= 0; shift -= 4) put_char("0123456789abcdef"[(value >> shift) & 15]);
-}
-
-void print_decimal(u32 value) {
-  if (value >= 10) print_decimal(value / 10);
-  put_char(static_cast<char>('0' + value % 10));
-}

@@ -64,24 +64,6 @@ void skip_guest(const char* reason) {
   leave(0);
 }
 
-void memory_set(void* to, int value, u32 bytes) {
-  asm volatile("rep stosb" : "+D"(to), "+c"(bytes) : "a"(value) : "memory");
-}
-
-void memory_copy(void* to, const void* from, u32 bytes) {
-  asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes)::"memory");
-}
-
-// The compiler may call these.
-extern "C" void* memset(void* to, int value, u32 bytes) {
-  memory_set(to, value, bytes);
-  return to;
-}
-extern "C" void* memcpy(void* to, const void* from, u32 bytes) {
-  memory_copy(to, from, bytes);
-  return to;
-}
-
 u64 make_descriptor(u32 base, u32 limit_raw, u8 access, u8 flags) {
   return (limit_raw & 0xffff) | (static_cast<u64>(base & 0xffffff) << 16) | (static_cast<u64>(access) << 40) |
          (static_cast<u64>((limit_raw >> 16) & 15) << 48) | (static_cast<u64>(flags) << 52) |

@@ -4,50 +4,17 @@
 // guest's. All of the IDT leads here; vectors 80h and 3 may be raised from CPL 3.
 #pragma once
 
+#include "runtime/catching.h"
 #include "runtime/checks.h"
 #include "runtime/console.h"
 #include "runtime/cpu.h"
+#include "runtime/memory.h"
 #include "runtime/types.h"
 
 constexpr u16 kKernelCode = 0x08, kKernelData = 0x10, kUserCode = 0x1b, kUserData = 0x23, kTssSelector = 0x28;
 constexpr unsigned kFreeDescriptor = 6;  // first index of the guest's own
 
-// A code snippet: `before`, then the instruction under test at NAME_at, then `after` from NAME_next, and RET.
-#define SNIPPET(name, before, insn, after)                                                        \
-  extern "C" void name(u32);                                                                      \
-  extern "C" char name##_at[], name##_next[], name##_end[];                                       \
-  asm(".pushsection .text\n.globl " #name ", " #name "_at, " #name "_next, " #name "_end\n" #name \
-      ":\n" before "\n" #name "_at:\n" insn "\n" #name "_next:\n" after "\n" #name                \
-      "_end:\n ret\n.popsection\n")
-
-struct Frame {  // as vectors.S leaves it
-  u32 ds, es, fs, gs;
-  u32 edi, esi, ebp, unused, ebx, edx, ecx, eax;
-  u32 vector, error, eip, cs, eflags;
-  u32 esp, ss;                         // if the privilege changed
-  u32 v86_es, v86_ds, v86_fs, v86_gs;  // if it came from v8086 mode
-};
-
-struct Caught {
-  bool any;
-  u32 vector, error, eip, cs, eflags, esp, ss, cr2, dr6;
-  Frame frame;
-};
-
-extern "C" int run_catching(void (*code)(u32), u32 argument);
-extern "C" void enter_user(u32 eip, u32 esp, u32 eflags);
 extern "C" char vector_entries[];
-extern "C" u32 catch_esp;
-
-// Runs code at CPL 0 (or at CPL 3 on a stack of its own) until it returns or raises an exception. At CPL 3
-// code must end in an exception; INT 80h will do.
-Caught run(void (*code)(u32), u32 argument = 0);
-Caught run_user(void (*code)(u32), u32 eflags = 2, u32 esp = 0);
-u32 user_stack_top();
-
-// A handler that is asked first; true: handled, go on where the frame says.
-using Handler = bool (*)(Frame& frame);
-void set_handler(Handler handler);
 
 // Ends the guest: status 1 of isa-debug-exit (value 0) if no check failed, else 3.
 extern "C" [[noreturn]] void finish();
@@ -58,9 +25,6 @@ extern "C" [[noreturn]] void finish();
 // (a guest of KVM can't see that its host is emulated). For the few checks that would end a guest there
 // (docs/qemu-differences.md).
 bool on_tcg();
-
-void memory_set(void* to, int value, u32 bytes);
-void memory_copy(void* to, const void* from, u32 bytes);
 
 struct Tss {
   u32 link, esp0, ss0, esp1, ss1, esp2, ss2, cr3, eip, eflags;

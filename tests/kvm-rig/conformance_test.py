@@ -46,6 +46,10 @@ class Judge(unittest.TestCase):
         self.assertIn("did not occur", judged(GOOD, 1, lists("", "guest: gone\n")).problems[0])
         self.assertEqual(judged(GOOD, 1, lists("# why\nsometimes guest: two\n")).problems, [])
 
+    def test_differences_by_chance(self):
+        known = lists("# why\nguest: two\n").by_chance()
+        self.assertEqual((judged(GOOD, 1, known).problems, judged(ONE_FAILS, 3, known).problems), ([], []))
+
     def test_what_a_list_takes_out_of_another(self):
         self.assertEqual(judged(GOOD, 1, lists("# why\nnot guest: t*\n", "guest: two\n")).problems, [])
         self.assertEqual(len(judged(ONE_FAILS, 3, lists("# why\nnot guest: two\n", "guest: two\n")).problems), 1)

@@ -100,10 +100,12 @@ def main():
     guests = options.guests
     try:
         known = allowed_differences(options.where)
+        switched = differences.switched(options.where, known)
     except differences.Unknown as reason:
         print("SKIP the conformance guests:", reason)
-        guests, known = [], None
-    chosen = jobs.select(jobs.all_jobs(guests, options.initramfs, known, shlex.split(options.engine), in_l1), options.only)
+        guests, known, switched = [], None, None
+    all_jobs = jobs.all_jobs(guests, options.initramfs, known, switched, shlex.split(options.engine), in_l1)
+    chosen = jobs.select(all_jobs, options.only)
     if in_l1:
         result = run_in_l1(options, chosen)
     else:
