@@ -325,6 +325,12 @@ Result<Command> parse_run(const std::vector<std::string>& args) {
   return Command(RS_TRY(understand(raw, app)));
 }
 
+Result<Command> parse_compare_command(const std::vector<std::string>& args) {
+  auto parsed = RS_TRY(parse_compare(args));
+  if (auto* text = std::get_if<std::string>(&parsed)) return Command(std::move(*text));
+  return Command(std::get<CompareOptions>(std::move(parsed)));
+}
+
 Result<Command> parse_doctor(const std::vector<std::string>& args) {
   DoctorOptions options;
   for (const std::string& arg : args) {
@@ -345,9 +351,7 @@ Result<Command> parse_command_line(const std::vector<std::string>& args) {
   if (first == "--version" || first == "-version" || first == "-V") return Command(kVersion);
   if (first == "run") return parse_run({args.begin() + 1, args.end()});
   if (first == "lockstep") return parse_lockstep({args.begin() + 1, args.end()});
-  if (first == "compare")
-    return std::visit([](auto&& parsed) { return Command(std::move(parsed)); },
-                      RS_TRY(parse_compare({args.begin() + 1, args.end()})));
+  if (first == "compare") return parse_compare_command({args.begin() + 1, args.end()});
   if (first == "explain") return parse_explain({args.begin() + 1, args.end()});
   if (first == "doctor") return parse_doctor({args.begin() + 1, args.end()});
   return fail(ErrorKind::usage, "unknown command '{}'; `ringshift --help` shows how to start", first);

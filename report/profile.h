@@ -23,7 +23,7 @@ struct RowProfile {
   std::string row;
   ExitCounts exits;
   double vcpu_s = 0;
-  double ns = 0;  // the row's own median then
+  double ns = 0;  // the row's own minimum then
 };
 
 // without: a run of no row.
