@@ -39,6 +39,7 @@ std::vector<Place> group(const bt::TranslationRecorder& record) {
     place.instructions += block.instructions_executed();
   }
   std::vector<Place> list;
+  list.reserve(places.size());
   for (auto& [key, place] : places) list.push_back(std::move(place));
   return list;
 }
