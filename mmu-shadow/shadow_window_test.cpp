@@ -114,6 +114,23 @@ TEST_F(UserWindow, WriteAttributeMakesEveryMappingReadOnly) {
   EXPECT_EQ(kernel_vmas(*window_), window_->vmas());
 }
 
+TEST_F(UserWindow, PagesThatChangeTooOftenLeaveAndStayAway) {
+  for (u32 i = 0; i < 3; ++i) map(kGva + i * kPageSize, kPages + i * kPageSize, kUserData);
+  fill(kGva, AccessKind::write);
+  const Gpa page = kPages + kPageSize;
+  phys_.add_attribute(page, kAttrNoWindow);
+  window_->on_page_changed(page);
+  EXPECT_FALSE(read_at(*window_, kGva + kPageSize));
+  EXPECT_EQ(fill(kGva + kPageSize, AccessKind::read), FillResult::outside);
+  EXPECT_EQ(fill(kGva + kPageSize, AccessKind::write), FillResult::outside);
+  window_->drop_all();
+  fill(kGva, AccessKind::write);
+  EXPECT_FALSE(read_at(*window_, kGva + kPageSize)) << "nor with its neighbours";
+  phys_.remove_attribute(page, kAttrNoWindow);
+  window_->on_page_changed(page);
+  EXPECT_EQ(fill(kGva + kPageSize, AccessKind::write), FillResult::mapped);
+}
+
 TEST_F(UserWindow, WatchedAndUnmappedPagesLeave) {
   for (u32 i = 0; i < 4; ++i) map(kGva + i * kPageSize, kPages + i * kPageSize, kUserData);
   fill(kGva, AccessKind::read);

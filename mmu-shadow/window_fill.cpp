@@ -17,7 +17,7 @@ constexpr u32 kLargePages32 = 1024;
 
 bool plain_access(PageFlags flags, bool table_writable, bool writable) {
   const auto kind = static_cast<PageKind>(flags & kPageKindMask);
-  if (kind == PageKind::unmapped || (flags & kAttrWatch) != 0) return false;
+  if (kind == PageKind::unmapped || (flags & (kAttrWatch | kAttrNoWindow)) != 0) return false;
   return (table_writable && kind == PageKind::ram && (flags & kWriteAttributes) == 0) == writable;
 }
 
@@ -37,6 +37,7 @@ Outcome<FillResult> ShadowWindow::fill(Cpu& cpu, Gva gva, AccessKind kind) {
     ++counters_.slow;
     return FillResult::slow;
   }
+  if ((physical_.flags(found->page) & kAttrNoWindow) != 0) return FillResult::outside;
   Plan plan{};
   plan.page = gva >> kPageShift;
   plan.frame = static_cast<u32>(found->page >> kPageShift);

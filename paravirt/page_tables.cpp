@@ -72,7 +72,9 @@ void PageTables::retype(Mfn mfn, FrameType type) {
   frames_.at(mfn).type = type;
   const Gpa page = u64{mfn} << kPageShift;
   if (is_table(type)) {
-    memory_.map().add_attribute(page, kAttrPageTable);
+    // A frame that was a table will be one again, read-only meanwhile: windows would pay two host calls each
+    // time.
+    memory_.map().add_attribute(page, kAttrPageTable | kAttrNoWindow);
   } else {
     memory_.map().remove_attribute(page, kAttrPageTable);
   }
@@ -132,7 +134,11 @@ bool PageTables::get_entry(FrameType table, u32 index, u64 entry) {
   if (!bits_allowed(table, entry)) return false;
   const u64 mfn = frame_of(entry);
   if (table != FrameType::l1) return get(mfn, named_by(table, index));
-  return is_writable(entry) ? get(mfn, FrameType::writable) : frames_.get(mfn);
+  if (!is_writable(entry)) return frames_.get(mfn);
+  if (!get(mfn, FrameType::writable)) return false;
+  // A program's page now, whatever it was.
+  if ((entry & kPteUser) != 0) memory_.map().remove_attribute(mfn << kPageShift, kAttrNoWindow);
+  return true;
 }
 
 void PageTables::put_entry(FrameType table, u64 entry) {
