@@ -158,7 +158,9 @@ const u8* Dispatcher::continue_after(InterpretSite& site, const Resumption& resu
     return resume;
   }
 
-  if (shadowed || sees_entries()) return dispatch();
+  // RF holds until the next instruction is done, which the block's head may put off.
+  const bool rf_counts = context_.exact_rf && (state.rflags & kFlagRf) != 0;
+  if (shadowed || rf_counts || sees_entries()) return dispatch();
   const TranslationBlock* const usual = site.usual;
   if (usual != nullptr && site.usual_epoch == epoch && site.usual_eip == state.eip() && usual->mode == mode &&
       site.usual_base == cs_base() && site.usual_mapping == mapping_of(*usual)) {
