@@ -47,7 +47,7 @@ class Line {
   u32 length_ = 0;
 };
 
-u64 to_ns(u32 hundredths) { return divide(u64{hundredths} * 1000000, ops::tsc_khz()); }
+u64 to_ns(u64 hundredths) { return divide(hundredths * 1000000, ops::tsc_khz()); }
 
 void print_samples(const char* name, const char* unit, u64 minimum, u64 median, u32 count) {
   Line line;
@@ -60,7 +60,8 @@ void print_samples(const char* name, const char* unit, u64 minimum, u64 median, 
 }  // namespace
 
 void report(const char* name, Sampler& sampler) {
-  const u32 minimum = sampler.minimum(), median = sampler.median(), count = sampler.count();
+  const u64 minimum = sampler.minimum(), median = sampler.median();
+  const u32 count = sampler.count();
   print_samples(name, "cycles", minimum, median, count);
   print_samples(name, "ns", to_ns(minimum), to_ns(median), count);
 }

@@ -32,8 +32,7 @@ u32 Sampler::next(u64 cycles) {
 
 void Sampler::add(u64 cycles, u32 operations) {
   if (count_ == kSamples) return;
-  const u64 hundredths = divide(cycles * 100, operations);
-  samples_[count_++] = hundredths > 0xffffffff ? 0xffffffff : static_cast<u32>(hundredths);
+  samples_[count_++] = divide(cycles * 100, operations);
 }
 
 bool Sampler::enough() const { return count_ == kSamples || (count_ >= kFewest && spent_ >= budget_); }
@@ -42,19 +41,19 @@ bool Sampler::enough() const { return count_ == kSamples || (count_ >= kFewest &
 void Sampler::sort() {
   for (u32 gap = 121; gap > 0; gap /= 3)
     for (u32 i = gap; i < count_; ++i) {
-      const u32 value = samples_[i];
+      const u64 value = samples_[i];
       u32 j = i;
       for (; j >= gap && samples_[j - gap] > value; j -= gap) samples_[j] = samples_[j - gap];
       samples_[j] = value;
     }
 }
 
-u32 Sampler::minimum() {
+u64 Sampler::minimum() {
   sort();
   return count_ == 0 ? 0 : samples_[0];
 }
 
-u32 Sampler::median() {
+u64 Sampler::median() {
   sort();
   return count_ == 0 ? 0 : samples_[count_ / 2];
 }

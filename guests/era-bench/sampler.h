@@ -21,8 +21,8 @@ class Sampler {
 
   // In hundredths of a cycle.
   [[nodiscard]] u32 count() const { return count_; }
-  u32 minimum();
-  u32 median();
+  u64 minimum();
+  u64 median();
 
  private:
   static constexpr u32 kSamples = 256, kFewest = 5, kBatches = 32;
@@ -31,7 +31,7 @@ class Sampler {
   u64 budget_ = 0, spent_ = 0;
   u32 most_ = 0, batch_ = 0, count_ = 0;
   bool sampling_ = false;
-  u32 samples_[kSamples] = {};
+  u64 samples_[kSamples] = {};
 };
 
 // The row that is under way.
