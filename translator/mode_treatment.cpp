@@ -172,7 +172,7 @@ ModeTreatment treatment_in(const GuestInstruction& guest, ModeKey mode, bool sof
     case Treatment::set_if:
       return own_if(mode.cpl() == 0, Choice::privilege);
     case Treatment::pop_flags:
-      if (mode.cpl() != 0) return interpret_for(Choice::privilege);
+      if (mode.v86()) return interpret_for(Choice::privilege);
       break;
     case Treatment::load_segment:  // the light helpers know descriptors, and 32-bit stacks
       if (mode.real_segments()) return interpret_for(Choice::real_mode);

@@ -285,5 +285,42 @@ TEST_P(Transitions, CpuidAnswersByTheTable) {
   EXPECT_LE(interpreted(), 4u);
 }
 
+// At CPL 3: PUSHFD and POPFD of what may change stay in the cache; IF and IOPL stay as they are.
+TEST_P(Transitions, PopfAtCpl3) {
+  assemble(kUserCode, [](Asm& as) {
+    const asmjit::Label loop = as.newLabel();
+    as.mov(esi, 10000);
+    as.bind(loop);
+    as.pushfd();
+    as.xor_(dword_ptr(esp), kFlagCf | kFlagZf | kFlagOf);
+    as.popfd();
+    as.pushfd();
+    as.pop(edi);
+    as.dec(esi);
+    as.jnz(loop);
+    as.push(kFlagFixed | kFlagIopl | kFlagSf);  // without IF
+    as.popfd();
+    as.pushfd();
+    as.pop(ebx);
+    as.sysenter();
+  });
+  assemble(kCode, [](Asm& as) {
+    const asmjit::Label done = as.newLabel();
+    as.test(ebx, ebx);
+    as.jnz(done);
+    as.sti();
+    as.mov(edx, kUserCode);
+    as.mov(ecx, kUserStack);
+    as.sysexit();
+    as.bind(done);
+    as.hlt();
+  });
+  cpu_.state.set_reg32(kEbx, 0);
+  run();
+  EXPECT_EQ(reg(kEbx), kFlagFixed | kFlagIf | kFlagSf);
+  EXPECT_EQ(reg(kEdi) & (kFlagIf | kFlagIopl), kFlagIf);
+  EXPECT_LE(interpreted(), 8u);
+}
+
 }  // namespace
 }  // namespace ringshift::bt

@@ -40,9 +40,13 @@ void interpret_rare_flags(Emitter& emitter, u32 rare, InterpretSite* site) {
 }  // namespace
 
 // Most POPFs restore IF and the arithmetic flags. What waits for IF is delivered before the next instruction.
+// Above CPL 0, IOPL decides whether IF can change (SDM vol. 2B POPF): an image that would is the
+// interpreter's.
 void translate_pop_flags(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site) {
   const bool wide = guest.insn.operand_size == 4;
-  const u32 rare = kFlagTf | kFlagDf | kFlagIopl | kFlagNt | (wide ? kFlagAc | kFlagId : 0);
+  const bool may_change_if = emitter.mode().cpl() == 0;
+  const u32 rare = kFlagTf | kFlagDf | kFlagIopl | kFlagNt | (wide ? kFlagAc | kFlagId : 0) |
+                   (may_change_if ? 0 : kFlagIf);
   auto& as = emitter.as();
   emitter.protect_flags();
   emitter.begin_memory();
@@ -53,8 +57,10 @@ void translate_pop_flags(Emitter& emitter, const GuestInstruction& guest, Interp
   }
   interpret_rare_flags(emitter, rare, site);
   const Emitter::Because because(emitter, EmissionReason::take_flags);
-  as.and_(r9d, kFlagIf);
-  as.xor_(flags_word(), r9d);
+  if (may_change_if) {
+    as.and_(r9d, kFlagIf);
+    as.xor_(flags_word(), r9d);
+  }
   // Into r12 as LAHF and SETO give them.
   as.movzx(r12d, r11b);
   as.shl(r12d, 8);
@@ -62,7 +68,7 @@ void translate_pop_flags(Emitter& emitter, const GuestInstruction& guest, Interp
   as.and_(r11d, 1);
   as.or_(r12d, r11d);
   move_stack_pointer(emitter, kEsp, guest.insn.operand_size);
-  emitter.leave_if_events(guest.eip + guest.insn.length);
+  if (may_change_if) emitter.leave_if_events(guest.eip + guest.insn.length);
   emitter.restore_flags();
   emitter.resume_here(site);
 }
