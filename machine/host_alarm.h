@@ -4,9 +4,8 @@
 // code at any instruction.
 #pragma once
 
-#include <ctime>
-
 #include "base/result.h"
+#include "base/thread_timer.h"
 #include "base/types.h"
 #include "cpu-model/run_control.h"
 
@@ -15,20 +14,17 @@ namespace ringshift {
 class HostAlarm {
  public:
   explicit HostAlarm(RunControl& control) : control_(control) {}
-  HostAlarm(const HostAlarm&) = delete;
-  ~HostAlarm() { stop(); }
 
   // The calling thread becomes the one that is signalled.
   Result<void> start();
-  void stop();
+  void stop() { timer_.destroy(); }
   // Raises the event in delta_ns from now; 0: at once.
   void arm(u64 delta_ns);
-  void disarm();
+  void disarm() { timer_.disarm(); }
 
  private:
   RunControl& control_;
-  timer_t timer_{};
-  bool running_ = false;
+  ThreadTimer timer_;
 };
 
 }  // namespace ringshift

@@ -4,8 +4,7 @@
 // It counts the thread's CPU time: an idle guest isn't woken by it.
 #pragma once
 
-#include <ctime>
-
+#include "base/thread_timer.h"
 #include "cpu-model/run_control.h"
 
 namespace ringshift::bt {
@@ -13,8 +12,6 @@ namespace ringshift::bt {
 class SamplingTimer {
  public:
   explicit SamplingTimer(RunControl& control) : control_(control) {}
-  ~SamplingTimer();
-  SamplingTimer(const SamplingTimer&) = delete;
 
   // Begins to sample the calling thread. Where the host gives no such timer nothing is sampled.
   void start();
@@ -23,8 +20,7 @@ class SamplingTimer {
 
  private:
   RunControl& control_;
-  timer_t timer_{};
-  int thread_ = 0;  // whose CPU time the timer counts; 0: there is no timer
+  ThreadTimer timer_;
 };
 
 }  // namespace ringshift::bt

@@ -3,12 +3,14 @@
 #include "report/explain/explain_html.h"
 
 #include <fmt/format.h>
+#include <algorithm>
 
 #include <iterator>
 #include <set>
 
 #include "report/explain/explain_style.h"
 #include "report/explain/number_text.h"
+#include "report/output_text.h"
 
 namespace ringshift {
 
@@ -18,26 +20,10 @@ using bt::EmissionReason;
 
 // Names come from the guest's files, the command from the user: other bytes than ASCII may be no UTF-8.
 std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += static_cast<unsigned char>(c) < 0x80 ? c : '?';
-    }
-  }
-  return out;
+  std::string ascii(text);
+  std::replace_if(
+      ascii.begin(), ascii.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; }, '?');
+  return html_escaped(ascii);
 }
 
 class HtmlWriter {
