@@ -61,7 +61,7 @@ void ShadowWindow::protect_pages(PageRange range) {
 void ShadowWindow::on_page_changed(Gpa page) {
   const PageFlags flags = physical_.flags(page);
   const auto kind = static_cast<PageKind>(flags & kPageKindMask);
-  const bool readable = kind != PageKind::unmapped && (flags & (kAttrWatch | kAttrNoWindow)) == 0;
+  const bool readable = kind != PageKind::unmapped && (flags & kept_off()) == 0;
   const bool plain_write = kind == PageKind::ram && (flags & kWriteAttributes) == 0;
   // An attribute that went leaves read-only mappings behind; the next write's fill makes them writable.
   if (readable && plain_write) return;

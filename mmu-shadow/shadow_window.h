@@ -118,6 +118,9 @@ class ShadowWindow {
   void drop_watched(const Cpu& cpu);
   void protect_pages(PageRange range);
   void unmap_pages(PageRange range);
+  // Attributes of pages that aren't mapped. In another address space the way past a missing mapping is a trap
+  // for each access, which no number of changes outweighs.
+  PageFlags kept_off() const { return base_ != nullptr ? kAttrWatch | kAttrNoWindow : kAttrWatch; }
   static PageRange pages_of_region(u32 index) { return {index * kRegionPages, (index + 1) * kRegionPages}; }
 
   PhysicalMap& physical_;

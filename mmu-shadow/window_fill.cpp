@@ -15,9 +15,9 @@ constexpr u32 kPopulate = 16;
 constexpr u32 kPhysicalStep = (64u << 20) >> kPageShift;
 constexpr u32 kLargePages32 = 1024;
 
-bool plain_access(PageFlags flags, bool table_writable, bool writable) {
+bool plain_access(PageFlags flags, PageFlags kept_off, bool table_writable, bool writable) {
   const auto kind = static_cast<PageKind>(flags & kPageKindMask);
-  if (kind == PageKind::unmapped || (flags & (kAttrWatch | kAttrNoWindow)) != 0) return false;
+  if (kind == PageKind::unmapped || (flags & kept_off) != 0) return false;
   return (table_writable && kind == PageKind::ram && (flags & kWriteAttributes) == 0) == writable;
 }
 
@@ -37,7 +37,7 @@ Outcome<FillResult> ShadowWindow::fill(Cpu& cpu, Gva gva, AccessKind kind) {
     ++counters_.slow;
     return FillResult::slow;
   }
-  if ((physical_.flags(found->page) & kAttrNoWindow) != 0) return FillResult::outside;
+  if ((physical_.flags(found->page) & kept_off()) != 0) return FillResult::outside;
   Plan plan{};
   plan.page = gva >> kPageShift;
   plan.frame = static_cast<u32>(found->page >> kPageShift);
@@ -109,7 +109,7 @@ bool ShadowWindow::joins(const Cpu& cpu, const Plan& plan, u32 page, bool upgrad
     if (((leaf ^ plan.leaf) & ~(kEntryFrame | kEntryIgnored)) != 0) return false;
   }
   if (cpu.a20(plan.path.frame_address(page, leaf)) != wanted) return false;
-  return plain_access(physical_.flags(wanted), plan.table_writable, plan.writable);
+  return plain_access(physical_.flags(wanted), kept_off(), plan.table_writable, plan.writable);
 }
 
 PageRange ShadowWindow::extent(const Cpu& cpu, const Plan& plan, bool upgrade) const {
