@@ -4,35 +4,14 @@
 
 #include <gtest/gtest.h>
 
-#include <utility>
-#include <vector>
-
 #include "cpu-model/cpu_fixture.h"
 #include "direct-exec/trap_engine.h"
 
 namespace ringshift {
 
-// Ports answer with their number; what is written to them is kept.
-class TrapIo final : public CpuIo {
+class TrapIo final : public PortIo {
  public:
-  RecordingIo memory;
-  std::vector<std::pair<u16, u32>> written;
-  RunControl* control = nullptr;
-  int vector = -1;
-  int services = 0;
-
-  u32 port_in(u16 port, unsigned) override { return port; }
-  void port_out(u16 port, unsigned, u32 value) override { written.emplace_back(port, value); }
-  u64 mmio_read(Gpa gpa, unsigned size) override { return memory.mmio_read(gpa, size); }
-  void mmio_write(Gpa gpa, unsigned size, u64 value) override { memory.mmio_write(gpa, size, value); }
-  int acknowledge_interrupt() override {
-    control->clear_event(kEventInterrupt);
-    return vector;
-  }
   u64 read_tsc() override { return 0x123456789a; }
-  void service(u32) override { ++services; }
-  void apic_base_changed(u64) override {}
-  void set_ferr(bool) override {}
 };
 
 class TrapFixture : public CpuFixture {

@@ -1,11 +1,8 @@
 // The loop of the trap engine, and what each kind of stop comes to.
 #include "direct-exec/trap_loop.h"
 
-#include <Zydis/Zydis.h>
 #include <signal.h>
 #include <unistd.h>
-
-#include <algorithm>
 
 #include "cpu-model/exceptions.h"
 #include "cpu-model/sysenter.h"
@@ -295,19 +292,6 @@ void TrapLoop::emulate() {
 
 // --- Reports ---
 
-// What trapped most, by instruction.
-void TrapLoop::report_emulated(StatsSink& sink) const {
-  const u64* const counts = interpreter_.fallbacks();
-  std::vector<std::pair<u64, unsigned>> by_count;
-  for (unsigned mnemonic = 0; mnemonic <= ZYDIS_MNEMONIC_MAX_VALUE; ++mnemonic)
-    if (counts[mnemonic] != 0) by_count.emplace_back(counts[mnemonic], mnemonic);
-  std::sort(by_count.rbegin(), by_count.rend());
-  constexpr std::size_t kShown = 24;
-  by_count.resize(std::min(by_count.size(), kShown));
-  for (const auto& [count, mnemonic] : by_count)
-    sink.count("emulated", ZydisMnemonicGetString(static_cast<ZydisMnemonic>(mnemonic)), count);
-}
-
 void TrapLoop::report(StatsSink& sink) const {
   const Counters& c = counters_;
   sink.count("trap", "entries", c.entries);
@@ -336,7 +320,7 @@ void TrapLoop::report(StatsSink& sink) const {
   sink.count("views", "made writable", windows.upgrades);
   sink.count("views", "pages compared", windows.resynced_pages);
   sink.count("views", "mappings that failed", c.mapping_failures);
-  report_emulated(sink);
+  interpreter_.report_fallbacks(sink, "emulated");
 }
 
 }  // namespace ringshift

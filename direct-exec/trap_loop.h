@@ -58,7 +58,6 @@ class TrapLoop final : public MmuObserver {
   void left_32_bit_mode();
   void step_back(u32 bytes);
   void emulate();
-  void report_emulated(StatsSink& sink) const;
 
   // -d sensitive: trap_watch.cpp.
   bool turn_watched();

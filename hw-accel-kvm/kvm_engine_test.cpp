@@ -11,31 +11,6 @@
 namespace ringshift {
 namespace {
 
-// Ports answer with their number; what is written to them is kept.
-class PortIo : public CpuIo {
- public:
-  RecordingIo memory;
-  std::vector<std::pair<u16, u32>> written;
-  RunControl* control = nullptr;
-  int vector = -1;
-  int services = 0;
-
-  u32 port_in(u16 port, unsigned) override { return port; }
-  void port_out(u16 port, unsigned, u32 value) override { written.emplace_back(port, value); }
-  u64 mmio_read(Gpa gpa, unsigned size) override { return memory.mmio_read(gpa, size); }
-  void mmio_write(Gpa gpa, unsigned size, u64 value) override { memory.mmio_write(gpa, size, value); }
-  int acknowledge_interrupt() override {
-    control->clear_event(kEventInterrupt);
-    return vector;
-  }
-  u64 read_tsc() override { return tsc += 1000; }
-  void service(u32) override { ++services; }
-  void apic_base_changed(u64 value) override { memory.apic_base_changed(value); }
-  void set_ferr(bool) override {}
-
-  u64 tsc = u64{1} << 40;
-};
-
 class KvmEngineTest : public CpuFixture {
  protected:
   static constexpr u32 kCode = 0x1000;

@@ -1,9 +1,6 @@
 // The dispatcher's loop: events, modes, finding and making blocks, figures.
 #include "translator/dispatcher.h"
 
-#include <Zydis/Zydis.h>
-
-#include <algorithm>
 #include <cstddef>
 
 #include "base/bits.h"
@@ -291,19 +288,6 @@ std::string Dispatcher::list_next() {
   return list_host(**block, {});
 }
 
-// The instructions that were interpreted most.
-void Dispatcher::report_fallbacks(StatsSink& sink) const {
-  const u64* const counts = interpreter_.fallbacks();
-  std::vector<std::pair<u64, unsigned>> by_count;
-  for (unsigned mnemonic = 0; mnemonic <= ZYDIS_MNEMONIC_MAX_VALUE; ++mnemonic)
-    if (counts[mnemonic] != 0) by_count.emplace_back(counts[mnemonic], mnemonic);
-  std::sort(by_count.rbegin(), by_count.rend());
-  constexpr std::size_t kShown = 24;
-  by_count.resize(std::min(by_count.size(), kShown));
-  for (const auto& [count, mnemonic] : by_count)
-    sink.count("interpreted", ZydisMnemonicGetString(static_cast<ZydisMnemonic>(mnemonic)), count);
-}
-
 void Dispatcher::report(StatsSink& sink) const {
   const TranslationCounters& made = translator_.counters();
   sink.count("bt", "instructions", instructions_);
@@ -338,7 +322,7 @@ void Dispatcher::report(StatsSink& sink) const {
   sink.count("windows", "resynchronisations", windows.resyncs);
   sink.count("windows", "evictions", windows_.counters().evictions);
   pauses_.report(sink);
-  report_fallbacks(sink);
+  interpreter_.report_fallbacks(sink, "interpreted");
   if (verifier_ != nullptr) verifier_->report(sink);
   sink.count("tlb", "misses", cpu_.tlb.counters.misses);
   sink.count("tlb", "full flushes", cpu_.tlb.counters.full_flushes);

@@ -89,7 +89,6 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   void note_window_fault(const TranslationBlock& block, u32 guest_offset, bool mapped, bool exists);
   // Drops the blocks of instructions that have just been given a remedy.
   void retranslate_failing();
-  void report_fallbacks(StatsSink& sink) const;
   // Where code enters the block, whose first byte is at EIP.
   const u8* entry_at(const TranslationBlock& block) {
     if (block.relocatable) context_.page_eip = cpu_.state.eip() & ~kPageOffsetMask;

@@ -4,6 +4,8 @@
 #include <Zydis/Zydis.h>
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "cpu-model/code_mode.h"
 #include "cpu-model/control_registers.h"
@@ -353,6 +355,17 @@ void Interpreter::report(StatsSink& sink) const {
   sink.count("interp", "decodes-overwritten", cache.invalidated);
   sink.count("interp", "code-pages-dropped", cache.pages_dropped);
   sink.count("interp", "decode-cache-resets", cache.resets);
+}
+
+void Interpreter::report_fallbacks(StatsSink& sink, std::string_view group) const {
+  std::vector<std::pair<u64, unsigned>> by_count;
+  for (unsigned mnemonic = 0; mnemonic <= ZYDIS_MNEMONIC_MAX_VALUE; ++mnemonic)
+    if (fallbacks_[mnemonic] != 0) by_count.emplace_back(fallbacks_[mnemonic], mnemonic);
+  std::sort(by_count.rbegin(), by_count.rend());
+  constexpr std::size_t kShown = 24;
+  by_count.resize(std::min(by_count.size(), kShown));
+  for (const auto& [count, mnemonic] : by_count)
+    sink.count(group, ZydisMnemonicGetString(static_cast<ZydisMnemonic>(mnemonic)), count);
 }
 
 }  // namespace ringshift

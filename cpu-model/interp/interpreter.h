@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string_view>
 
 #include "cpu-model/cpu.h"
 #include "cpu-model/execution_engine.h"
@@ -31,8 +32,8 @@ class Interpreter final : public ExecutionEngine {
   // armed and no interrupt shadow: a translator's fallback. As step() otherwise; counts as a fallback.
   bool execute_ready(const DecodedInstruction& decoded);
   DecodedInstruction ready(const Instruction& insn, CodeMode mode) const;
-  // Instructions that step(false) executed, by mnemonic (a translator's fallbacks), for -stats.
-  const u64* fallbacks() const { return fallbacks_.get(); }
+  // Those instructions that step(false) executed most, by mnemonic (another engine's fallbacks), for -stats.
+  void report_fallbacks(StatsSink& sink, std::string_view group) const;
 
  private:
   // What one handler came to.
