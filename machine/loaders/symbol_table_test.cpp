@@ -10,6 +10,8 @@
 namespace ringshift {
 namespace {
 
+using namespace std::string_literals;
+
 class SymbolTableTest : public ::testing::Test {
  protected:
   std::string write(const std::string& bytes) {
@@ -47,7 +49,7 @@ class SymbolTableTest : public ::testing::Test {
   }
 };
 
-const std::string kNames("\0isPrime\0label\0_ZN4call3oneEv\0data\0", 37);
+const std::string kNames = "\0isPrime\0label\0_ZN4call3oneEv\0data\0"s;
 
 TEST_F(SymbolTableTest, FunctionsAndLabelsOfAnElf) {
   const auto table =

@@ -7,7 +7,7 @@
 #include <map>
 
 #include "report/explain/history_text.h"
-#include "report/explain/host_code.h"
+#include "report/explain/host_listing.h"
 #include "translator/listing.h"
 
 namespace ringshift {
@@ -171,7 +171,7 @@ class BlockExplainer {
   const Place& place_;
   const BlockRecord& block_;
   const SymbolTable& symbols_;
-  HostCode host_;
+  HostListing host_;
   ExplainedBlock out_{};
 };
 

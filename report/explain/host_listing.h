@@ -1,4 +1,4 @@
-// HostCode: a recorded block's host code as text: disassembled, and the monitor's own addresses named.
+// HostListing: a recorded block's host code as text: disassembled, and the monitor's own addresses named.
 #pragma once
 
 #include <map>
@@ -9,9 +9,9 @@
 
 namespace ringshift {
 
-class HostCode {
+class HostListing {
  public:
-  HostCode(const bt::BlockRecord& block, const bt::RuntimeStubs& stubs);
+  HostListing(const bt::BlockRecord& block, const bt::RuntimeStubs& stubs);
 
   // The instructions of one of the block's spans.
   std::vector<HostLine> lines(std::size_t span);

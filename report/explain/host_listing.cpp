@@ -1,5 +1,5 @@
 // Disassembly of a block's host code, span by span.
-#include "report/explain/host_code.h"
+#include "report/explain/host_listing.h"
 
 #include <fmt/format.h>
 
@@ -38,7 +38,7 @@ void name_stubs(std::map<u64, std::string>& names, const bt::RuntimeStubs& stubs
 
 }  // namespace
 
-HostCode::HostCode(const bt::BlockRecord& block, const bt::RuntimeStubs& stubs) : block_(block) {
+HostListing::HostListing(const bt::BlockRecord& block, const bt::RuntimeStubs& stubs) : block_(block) {
   name_stubs(names_, stubs);
   for (std::size_t i = 0; i < block.notes.exits.size(); ++i)
     names_.emplace(address(block.notes.exits[i].link), fmt::format("exit{}", i + 1));
@@ -50,7 +50,7 @@ HostCode::HostCode(const bt::BlockRecord& block, const bt::RuntimeStubs& stubs) 
 }
 
 // Where it is counted, a side exit's branch leads to cold code, which then leaves.
-unsigned HostCode::exit_at(const bt::EmissionSpan& span, u32 end) const {
+unsigned HostListing::exit_at(const bt::EmissionSpan& span, u32 end) const {
   const auto& exits = block_.notes.exits;
   for (unsigned i = 0; i < exits.size(); ++i) {
     const bool counted = span.reason == bt::EmissionReason::side_exit && exits[i].ending == span.reason &&
@@ -60,7 +60,7 @@ unsigned HostCode::exit_at(const bt::EmissionSpan& span, u32 end) const {
   return 0;
 }
 
-std::string HostCode::named_operands(const bt::HostDisassembler::Line& line, u32 offset) const {
+std::string HostListing::named_operands(const bt::HostDisassembler::Line& line, u32 offset) const {
   const u32 end = offset + line.length;
   static const std::regex kRelative(R"(\[rip ([+-]) (0x[0-9a-f]+|\d+)\])");
   std::smatch match;
@@ -84,7 +84,7 @@ std::string HostCode::named_operands(const bt::HostDisassembler::Line& line, u32
   return match.prefix().str() + name + match.suffix().str();
 }
 
-std::vector<HostLine> HostCode::lines(std::size_t span) {
+std::vector<HostLine> HostListing::lines(std::size_t span) {
   const auto& spans = block_.notes.spans;
   const auto end =
       span + 1 < spans.size() ? spans[span + 1].host_offset : static_cast<u32>(block_.host.size());
