@@ -1,5 +1,16 @@
 # Helpers for the folders' CMakeLists: a library and a test program each, from the sources that are there.
 
+# The headers of every file, compiled once: a third of the build's time. Those of tests have googletest besides.
+set(common_headers_source ${CMAKE_BINARY_DIR}/common_headers.cpp)
+file(CONFIGURE OUTPUT ${common_headers_source} CONTENT "")
+foreach(kind common test)
+  add_library(ringshift-${kind}-headers OBJECT ${common_headers_source})
+  target_link_libraries(ringshift-${kind}-headers PRIVATE fmt::fmt spdlog::spdlog tl::expected)
+  target_precompile_headers(ringshift-${kind}-headers PRIVATE ${CMAKE_SOURCE_DIR}/base/common_headers.h)
+endforeach()
+target_link_libraries(ringshift-test-headers PRIVATE GTest::gtest)
+target_precompile_headers(ringshift-test-headers PRIVATE <gtest/gtest.h>)
+
 # ringshift_library(NAME [LINK lib...]): all .cpp and .S files of this folder and below, but *_test.cpp.
 function(ringshift_library name)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
@@ -14,6 +25,7 @@ function(ringshift_library name)
   add_library(ringshift-${name} STATIC ${sources})
   target_include_directories(ringshift-${name} PUBLIC ${CMAKE_SOURCE_DIR})
   target_link_libraries(ringshift-${name} PUBLIC ${ARG_LINK} fmt::fmt spdlog::spdlog tl::expected)
+  target_precompile_headers(ringshift-${name} REUSE_FROM ringshift-common-headers)
 endfunction()
 
 # ringshift_unit_tests(NAME [LINK lib...]): all *_test.cpp of this folder and below, as one test program.
@@ -25,6 +37,7 @@ function(ringshift_unit_tests name)
   endif()
   add_executable(${name}-tests ${sources})
   target_link_libraries(${name}-tests PRIVATE ringshift-${name} ${ARG_LINK} GTest::gtest_main)
+  target_precompile_headers(${name}-tests REUSE_FROM ringshift-test-headers)
   add_test(NAME ${name} COMMAND ${name}-tests)
   set_tests_properties(${name} PROPERTIES TIMEOUT 600)
 endfunction()
