@@ -119,8 +119,12 @@ class ShadowWindow {
   void protect_pages(PageRange range);
   void unmap_pages(PageRange range);
   // Attributes of pages that aren't mapped. In another address space the way past a missing mapping is a trap
-  // for each access, which no number of changes outweighs.
-  PageFlags kept_off() const { return base_ != nullptr ? kAttrWatch | kAttrNoWindow : kAttrWatch; }
+  // for each access, which no number of changes outweighs. A program has the page for as long as it is its
+  // own.
+  PageFlags kept_off() const {
+    const bool changes_often = base_ != nullptr && key_.role != WindowRole::user;
+    return changes_often ? kAttrWatch | kAttrNoWindow : kAttrWatch;
+  }
   static PageRange pages_of_region(u32 index) { return {index * kRegionPages, (index + 1) * kRegionPages}; }
 
   PhysicalMap& physical_;

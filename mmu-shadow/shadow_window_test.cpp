@@ -114,7 +114,15 @@ TEST_F(UserWindow, WriteAttributeMakesEveryMappingReadOnly) {
   EXPECT_EQ(kernel_vmas(*window_), window_->vmas());
 }
 
-TEST_F(UserWindow, PagesThatChangeTooOftenLeaveAndStayAway) {
+class SupervisorWindow : public UserWindow {
+ protected:
+  SupervisorWindow() {
+    set_cpl(0);
+    window_ = ShadowWindow::create(phys_, {WindowRole::supervisor, kDirectory}).value();
+  }
+};
+
+TEST_F(SupervisorWindow, PagesThatChangeTooOftenLeaveAndStayAway) {
   for (u32 i = 0; i < 3; ++i) map(kGva + i * kPageSize, kPages + i * kPageSize, kUserData);
   fill(kGva, AccessKind::write);
   const Gpa page = kPages + kPageSize;
@@ -129,6 +137,18 @@ TEST_F(UserWindow, PagesThatChangeTooOftenLeaveAndStayAway) {
   phys_.remove_attribute(page, kAttrNoWindow);
   window_->on_page_changed(page);
   EXPECT_EQ(fill(kGva + kPageSize, AccessKind::write), FillResult::mapped);
+}
+
+// A program's page may have been what changes too often, and isn't while it is the program's.
+TEST_F(UserWindow, PagesThatChangeTooOftenElsewhereStay) {
+  map(kGva, kPages, kUserData);
+  phys_.add_attribute(kPages, kAttrNoWindow);
+  EXPECT_EQ(fill(kGva, AccessKind::write), FillResult::mapped);
+  window_->on_page_changed(kPages);
+  EXPECT_TRUE(writable_at(*window_, kGva));
+  phys_.add_attribute(kPages, kAttrPageTable);
+  window_->on_page_changed(kPages);
+  EXPECT_FALSE(writable_at(*window_, kGva));
 }
 
 TEST_F(UserWindow, WatchedAndUnmappedPagesLeave) {

@@ -36,6 +36,7 @@ Domain::Domain(const DomainSurroundings& around)
   register_time_hypercalls(*this);
   register_sched_hypercalls(*this);
   register_general_hypercalls(*this);
+  light_software = light_call;
   cpu.delivery_hook = this;
 }
 
@@ -71,6 +72,10 @@ bool guests_range(Gva at, u32 length) { return u64{at} + length <= kHypervisorSt
 
 bool Domain::copy_from_guest(void* data, Gva from, u32 length) {
   if (!guests_range(from, length)) return false;
+  if (const u8* const plain = length <= kPageSize ? cpu.tlb.plain_read(from, length, false) : nullptr) {
+    std::memcpy(data, plain, length);
+    return true;
+  }
   for (u32 done = 0; done < length;) {
     const u32 piece = std::min(kPiece, length - done);
     if (!read_linear_slow(cpu, from + done, static_cast<u8*>(data) + done, piece, false)) return false;
@@ -81,6 +86,10 @@ bool Domain::copy_from_guest(void* data, Gva from, u32 length) {
 
 bool Domain::copy_to_guest(Gva to, const void* data, u32 length) {
   if (!guests_range(to, length)) return false;
+  if (u8* const plain = length <= kPageSize ? cpu.tlb.plain_write(to, length, false) : nullptr) {
+    std::memcpy(plain, data, length);
+    return true;
+  }
   for (u32 done = 0; done < length;) {
     const u32 piece = std::min(kPiece, length - done);
     if (!write_linear_slow(cpu, to + done, static_cast<const u8*>(data) + done, piece, false)) return false;
@@ -102,10 +111,7 @@ Outcome<> Domain::software(const Event& event) {
     hypercall_instruction();
     return {};
   }
-  // INT3 and INTO are anyone's.
-  const bool anyones = event.vector == static_cast<u8>(Vector::breakpoint) ||
-                       event.vector == static_cast<u8>(Vector::overflow);
-  if (!anyones && !traps.permits_software(event.vector)) return raise(Fault::gp(event.vector * 8u + 2));
+  if (!permits_software(event.vector)) return raise(Fault::gp(event.vector * 8u + 2));
   traps.inject(event.vector, std::nullopt, false);
   return {};
 }

@@ -135,10 +135,7 @@ bool PageTables::get_entry(FrameType table, u32 index, u64 entry) {
   const u64 mfn = frame_of(entry);
   if (table != FrameType::l1) return get(mfn, named_by(table, index));
   if (!is_writable(entry)) return frames_.get(mfn);
-  if (!get(mfn, FrameType::writable)) return false;
-  // A program's page now, whatever it was.
-  if ((entry & kPteUser) != 0) memory_.map().remove_attribute(mfn << kPageShift, kAttrNoWindow);
-  return true;
+  return get(mfn, FrameType::writable);
 }
 
 void PageTables::put_entry(FrameType table, u64 entry) {

@@ -28,7 +28,7 @@ i32 set_trap_table(Domain& domain, const HypercallArguments& arguments) {
 }
 
 i32 stack_switch(Domain& domain, const HypercallArguments& arguments) {
-  domain.traps.set_kernel_stack(kernel_selector(static_cast<u16>(arguments[0])), arguments[1]);
+  domain.traps.set_kernel_stack(arguments[0], arguments[1]);
   return 0;
 }
 
@@ -76,8 +76,7 @@ i32 iret(Domain& domain, const HypercallArguments&) {
 }
 
 i32 fpu_taskswitch(Domain& domain, const HypercallArguments& arguments) {
-  VcpuState& state = domain.cpu.state;
-  state.cr0 = (state.cr0 & ~u64{kCr0Ts}) | (arguments[0] != 0 ? kCr0Ts : 0);
+  domain.traps.set_task_switched(arguments[0] != 0);
   return 0;
 }
 

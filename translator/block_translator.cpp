@@ -65,6 +65,8 @@ void BlockTranslator::translate_one(Emitter& emitter, const GuestInstruction& gu
       return translate_read_control(emitter, guest);
     case Treatment::cpuid:
       return translate_cpuid(emitter, new_site(guest, block));
+    case Treatment::software_interrupt:
+      return translate_software_interrupt(emitter, guest, new_site(guest, block));
     case Treatment::port:
       return translate_port(emitter, guest, new_site(guest, block));
     case Treatment::push_segment:

@@ -10,6 +10,7 @@
 
 #include "base/tsc_scale.h"
 #include "cpu-model/cpu.h"
+#include "cpu-model/descriptor_memo.h"
 
 namespace ringshift::bt {
 
@@ -17,7 +18,6 @@ namespace ringshift::bt {
 inline constexpr u32 kHostFlags = kArithmeticFlags;
 
 class ModeSwitch;
-class DescriptorMemo;
 struct InterpretSite;
 
 // An entry of the jump table: indirect branches and links that can't be fixed find their target here.

@@ -4,6 +4,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "cpu-model/descriptor_memo.h"
 #include "cpu-model/execution_engine.h"
 #include "cpu-model/interp/interpreter.h"
 #include "mmu-shadow/window_set.h"
@@ -11,7 +12,6 @@
 #include "translator/block_table.h"
 #include "translator/block_translator.h"
 #include "translator/bt_engine.h"
-#include "translator/descriptor_memo.h"
 #include "translator/exact_count.h"
 #include "translator/fpu_sync.h"
 #include "translator/host_faults.h"

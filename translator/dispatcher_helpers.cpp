@@ -183,9 +183,7 @@ void Dispatcher::remember_segments(const InterpretSite& site, u8 cpl) {
   using Use = DescriptorMemo::Use;
   if (cpu_.real_segments()) return;
   const auto remember = [&](Use use, const SegmentRegister& segment) {
-    u64 raw = 0;
-    if (DescriptorMemo::peek(cpu_, segment.selector, raw))
-      memo_.remember(use, segment.selector, raw, cpl, segment);
+    memo_.remember(cpu_, use, segment.selector, cpl, segment);
   };
   const Operand& loaded = site.decoded.insn.operands[0];
   if (loaded.kind == OperandKind::segment) return remember(Use::data, cpu_.state.seg[loaded.reg % kSegCount]);

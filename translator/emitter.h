@@ -36,6 +36,7 @@ struct RuntimeStubs {
   const u8* light_iret = nullptr;
   const u8* light_cr0 = nullptr;
   const u8* light_cpuid = nullptr;
+  const u8* light_interrupt = nullptr;
   const u8* lookup = nullptr;  // r8d target eip: through the jump table, else as `jump`
   const u8* events = nullptr;  // r10d eip: something is pending
 };

@@ -54,6 +54,7 @@ std::string describe(ModeKey mode) {
   if (mode.sse_off()) text += " sse-off";
   if (mode.direct_tsc()) text += " host-tsc";
   if (mode.real_segments()) text += mode.v86() ? " v8086" : " real";
+  if (mode.hooked()) text += " hooked";
   if (mode.code16()) text += " code16";
   if (mode.stack16()) text += " stack16";
   if (mode.cs_limit() != 0xffffffff)

@@ -55,12 +55,13 @@ void translate_set_if(Emitter& emitter);
 // RDTSC and RDTSCP by the host's (translate_tsc.cpp).
 void translate_read_tsc(Emitter& emitter, const GuestInstruction& guest);
 
-// Segment loads, SYSENTER, SYSEXIT, IRETD, MOV to CR0 and CLTS by light helpers; MOV from control registers;
-// ports (translate_transition.cpp).
+// Segment loads, SYSENTER, SYSEXIT, IRETD, MOV to CR0, CLTS, CPUID and INT n by light helpers; MOV from
+// control registers; ports (translate_transition.cpp).
 void translate_load_segment(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site);
 void translate_write_cr0(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site);
 void translate_read_control(Emitter& emitter, const GuestInstruction& guest);
 void translate_cpuid(Emitter& emitter, InterpretSite* site);
+void translate_software_interrupt(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site);
 void translate_port(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site);
 void translate_transition(Emitter& emitter, Treatment treatment, InterpretSite* site);
 

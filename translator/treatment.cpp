@@ -120,6 +120,7 @@ constexpr Special kSpecial[] = {
     {ZYDIS_MNEMONIC_IN, Treatment::port},
     {ZYDIS_MNEMONIC_OUT, Treatment::port},
     {ZYDIS_MNEMONIC_CPUID, Treatment::cpuid},
+    {ZYDIS_MNEMONIC_INT, Treatment::software_interrupt},
     {ZYDIS_MNEMONIC_CLTS, Treatment::write_cr0},
     {ZYDIS_MNEMONIC_PUSHAD, Treatment::push_all},
     {ZYDIS_MNEMONIC_POPAD, Treatment::pop_all},

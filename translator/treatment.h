@@ -31,9 +31,10 @@ enum class Treatment : u8 {
   read_tsc,      // RDTSC, RDTSCP
   port,          // IN and OUT: to the device, where IOPL allows it
   cpuid,
-  read_control,  // MOV from CR0, CR2, CR3, CR4
-  direction,     // CLD and STD: the direction is part of the mode
-                 // Those that end a block:
+  software_interrupt,  // INT n, where a paravirtual interface takes it
+  read_control,        // MOV from CR0, CR2, CR3, CR4
+  direction,           // CLD and STD: the direction is part of the mode
+                       // Those that end a block:
   jump,
   jump_if,
   jump_counter,  // JECXZ, LOOP..

@@ -41,3 +41,14 @@ function(ringshift_unit_tests name)
   add_test(NAME ${name} COMMAND ${name}-tests)
   set_tests_properties(${name} PROPERTIES TIMEOUT 600)
 endfunction()
+
+# ringshift_light_source(NAME FILE): a file of the library whose functions run with the guest's vector registers live
+# (translator/light_transitions.h). Optimized in every build, so that nothing is called; a test looks at its object.
+function(ringshift_light_source name file)
+  # clang's -mgeneral-regs-only can't compile libstdc++'s headers, which have long double in them.
+  set(no_vectors "$<IF:$<CXX_COMPILER_ID:GNU>,-mgeneral-regs-only,-mno-sse;-mno-mmx>")
+  set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "-O2;${no_vectors};-fno-sanitize=all"
+                                                 SKIP_PRECOMPILE_HEADERS ON)
+  add_test(NAME light-object-${name} COMMAND ${CMAKE_SOURCE_DIR}/tools/check-light-object ${file}
+           $<TARGET_OBJECTS:ringshift-${name}> COMMAND_EXPAND_LISTS)
+endfunction()
