@@ -147,6 +147,25 @@ TEST_F(MonitorSocketTest, SeveralClients) {
   EXPECT_NE(ninth.until("running").find("running"), std::string::npos);
 }
 
+TEST_F(MonitorSocketTest, CommandsOfAClientThatLeavesAtOnceAreDone) {
+  start();
+  Client bystander(path_);
+  bystander.until(Client::kPrompt);
+  for (const auto& [commands, status] :
+       {std::pair("stop\n", "paused"), {"info status\ninfo engines\ncont\n", "running"}}) {
+    {
+      Client gone(path_);
+      gone.send(commands);
+    }
+    std::string answer;
+    for (int i = 0; i < 200 && answer.find(status) == std::string::npos; ++i) {
+      answer = bystander.ask("info status");
+      ::usleep(5000);
+    }
+    EXPECT_NE(answer.find(status), std::string::npos) << commands;
+  }
+}
+
 TEST_F(MonitorSocketTest, HostileClients) {
   start();
   Client bystander(path_);
