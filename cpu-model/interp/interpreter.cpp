@@ -88,7 +88,7 @@ Outcome<> Interpreter::decode(Gva gva, CodeMode mode, DecodedInstruction& out) {
   u32 got = RS_TRY(fetch_bytes(cpu_, gva, bytes, wanted));
   DecodeStatus status = decoder_.decode({bytes, got}, mode, out.insn);
   if (status == DecodeStatus::truncated && got < wanted) {
-    // The rest is on a page that can't be fetched: this raises why.
+    // The rest is on a page that can't be fetched: this raises why; or a device's.
     got += RS_TRY(fetch_bytes(cpu_, gva + got, bytes + got, wanted - got));
     status = decoder_.decode({bytes, got}, mode, out.insn);
   }
