@@ -237,6 +237,7 @@ bool Interpreter::deliver_instruction_breakpoint() {
 // next instruction, and a single-step trap is lost.
 void Interpreter::deliver_debug_traps(const DecodedInstruction& decoded, bool single_step) {
   VcpuState& state = cpu_.state;
+  if (state.shutdown != 0) return;  // a task switch ended so: nothing is delivered any more
   if ((state.interrupt_shadow & kShadowMovSs) != 0) return;
   if (single_step && !discards_single_step(decoded.insn, state)) state.pending_dr6 |= kDr6SingleStep;
   if (state.pending_dr6 == 0) return;
