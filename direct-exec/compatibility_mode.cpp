@@ -16,7 +16,8 @@ namespace ringshift {
 
 namespace {
 constexpr u32 kNothingThere = 0x100000;
-constexpr SegmentRegister kCode{8, 0, kSegPresent | kSegNotSystem | kSegCode | kSegWritable | kSegBig, ~0u, 0, 0};
+constexpr SegmentRegister kCode{8,   0, kSegPresent | kSegNotSystem | kSegCode | kSegWritable | kSegBig,
+                                ~0u, 0, 0};
 constexpr SegmentRegister kData{16, 0, kSegPresent | kSegNotSystem | kSegWritable | kSegBig, ~0u, 0, 0};
 }  // namespace
 
@@ -38,14 +39,16 @@ Result<void> check_compatibility_mode(ProcessNest& nest) {
       registers.cs == entered && registers.rip == kNothingThere)
     return {};
   return fail(ErrorKind::engine_unavailable,
-              "-engine trap: this host runs no 32-bit code (its kernel or the hypervisor below it has 64-bit segments "
+              "-engine trap: this host runs no 32-bit code (its kernel or the hypervisor below it has 64-bit "
+              "segments "
               "alone); use -engine bt");
 }
 
 Result<void> probe_trap_host() {
   const UniqueFd memory(::memfd_create("ringshift-probe", MFD_CLOEXEC));
   if (!memory || ::ftruncate(memory.get(), kPageSize) != 0)
-    return fail(ErrorKind::engine_unavailable, "-engine trap: no memory for a guest: {}", std::strerror(errno));
+    return fail(ErrorKind::engine_unavailable, "-engine trap: no memory for a guest: {}",
+                std::strerror(errno));
   const auto nest = RS_TRY(ProcessNest::create(memory.get()));
   return check_compatibility_mode(*nest);
 }
