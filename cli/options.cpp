@@ -38,6 +38,12 @@ constexpr const char* kFooter =
     "to isa-debug-exit; 2 usage; 4 unreadable or malformed input file; 6 engine unavailable; 8 the guest\n"
     "triple-faulted; 10 internal failure; 124 timeout.\n";
 
+constexpr const char* kLockstepFooter =
+    "Exit status: 0 the engines agree to the guest's end, or to -limit; 12 they differ; 2 usage; 4 "
+    "unreadable or "
+    "malformed\n"
+    "input file; 6 engine unavailable; 10 internal failure.\n";
+
 constexpr const char* kDoctorHelp =
     "Says which engines work on this host and why not, what its KVM really is, what an exit costs, and what "
     "to "
@@ -263,6 +269,7 @@ Result<Command> parse_lockstep(const std::vector<std::string>& args) {
   CLI::App app("Runs one guest on two engines in virtual time, and names the first instruction that differs.",
                "ringshift lockstep");
   app.get_formatter()->column_width(30);
+  app.footer(kLockstepFooter);
   RawOptions raw;
   raw.engine = "bt,interp";
   declare_options(app, raw);
