@@ -107,6 +107,8 @@ TEST_F(MonitorSocketTest, SwitchesEnginesOfARunningGuest) {
   EXPECT_NE(client.ask("info registers").find("EIP="), std::string::npos);
   EXPECT_NE(client.ask("info stats").find("hand-over"), std::string::npos);
   EXPECT_NE(client.ask("help").find("system_reset"), std::string::npos);
+  EXPECT_NE(client.ask("info").find("info registers"), std::string::npos);
+  EXPECT_EQ(client.ask("info").find("system_reset"), std::string::npos);
 }
 
 TEST_F(MonitorSocketTest, StopAndContinue) {
@@ -125,7 +127,7 @@ TEST_F(MonitorSocketTest, StopAndContinue) {
   EXPECT_EQ(client.ask("info status"), std::string("VM status: paused\n") + Client::kPrompt);
   client.ask("cont");
   EXPECT_TRUE(counts());
-  client.ask("cont");
+  client.ask("c");
   client.ask("stop");
   client.send("quit\n");
   runner_.join();
