@@ -39,15 +39,12 @@ constexpr const char* kFooter =
     "triple-faulted; 10 internal failure; 124 timeout.\n";
 
 constexpr const char* kLockstepFooter =
-    "Exit status: 0 the engines agree to the guest's end, or to -limit; 12 they differ; 2 usage; 4 "
-    "unreadable or "
-    "malformed\n"
-    "input file; 6 engine unavailable; 10 internal failure.\n";
+    "Exit status: 0 the engines agree to the guest's end, or to -limit; 12 they differ; 2 usage;\n"
+    "4 unreadable or malformed input file; 6 engine unavailable; 10 internal failure.\n";
 
 constexpr const char* kDoctorHelp =
-    "Says which engines work on this host and why not, what its KVM really is, what an exit costs, and what "
-    "to "
-    "change.\n"
+    "Says which engines work on this host and why not, what its KVM really is, what an exit costs,\n"
+    "and what to change.\n"
     "Usage: ringshift doctor [--json]\n"
     "\n"
     "Options:\n"

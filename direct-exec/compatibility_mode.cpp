@@ -39,9 +39,8 @@ Result<void> check_compatibility_mode(ProcessNest& nest) {
       registers.cs == entered && registers.rip == kNothingThere)
     return {};
   return fail(ErrorKind::engine_unavailable,
-              "-engine trap: this host runs no 32-bit code (its kernel or the hypervisor below it has 64-bit "
-              "segments "
-              "alone); use -engine bt");
+              "-engine trap: this host runs no 32-bit code (its kernel, or the hypervisor below it, has "
+              "64-bit segments alone); use -engine bt");
 }
 
 Result<void> probe_trap_host() {
