@@ -82,7 +82,7 @@ bool works(const Diagnosis& diagnosis, const std::string& name) {
 
 HostFacts good_host() {
   HostFacts host;
-  host.memfd = host.memfd_executable = host.invariant_tsc = host.fsgsbase = true;
+  host.memfd = host.memfd_executable = host.invariant_tsc = true;
   host.max_map_count = 65530;
   return host;
 }

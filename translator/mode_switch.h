@@ -11,7 +11,6 @@
 #include "mmu-shadow/window_set.h"
 #include "translator/bt_context.h"
 #include "translator/bt_engine.h"
-#include "translator/gs_base.h"
 #include "translator/jump_generations.h"
 #include "translator/mode_key.h"
 
@@ -27,10 +26,8 @@ class ModeSwitch {
   ModeKey with_policy(ModeKey key) const {
     const bool tsc_allowed = key.cpl() == 0 || (cpu_.state.cr4 & kCr4Tsd) == 0;
     if (tsc_is_hosts_ && tsc_allowed) key = key.with_direct_tsc();
-    // Where a change of windows takes the kernel, user code has none, so that the kernel's stays.
-    const bool user_window = user_hot_ && gs_base_.direct();
     const bool lookups = memory_ == BtOptions::Memory::soft || (memory_ == BtOptions::Memory::automatic &&
-                                                                key.user() && key.paging() && !user_window);
+                                                                key.user() && key.paging() && !user_hot_);
     return lookups ? key : key.with_window();
   }
   // Policy: whether user code of this address space is worth a window; whether RDTSC may be the host's.
@@ -73,7 +70,7 @@ class ModeSwitch {
   }
   // GS base may have been used by others, and DR7 or the like changed.
   void begin_run() {
-    gs_base_.forget();
+    gs_base_ = nullptr;
     forget();
   }
   // The current mode's generation has an entry now that hangs on a local mapping.
@@ -102,7 +99,11 @@ class ModeSwitch {
     known_ = false;
   }
   void use(const Entered& entered) {
-    if (entered.mode.window()) gs_base_.set(entered.place.base);  // the monitor's own code has no use for GS
+    if (entered.mode.window() && entered.place.base != gs_base_) {
+      gs_base_ = entered.place.base;
+      // FSGSBASE in user mode; the monitor's own code has no use for GS.
+      asm volatile("wrgsbase %0" : : "r"(gs_base_));
+    }
     context_.tlb_table = cpu_.tlb.table(entered.mode.user()).data();
     context_.jump_generation = entered.generation;
     mode_ = entered.mode;
@@ -122,7 +123,7 @@ class ModeSwitch {
   ModeKey mode_;
   u32 cs_base_ = 0;
   bool known_ = false;
-  GsBase gs_base_;
+  const u8* gs_base_ = nullptr;
 };
 
 }  // namespace ringshift::bt

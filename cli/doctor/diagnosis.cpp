@@ -67,10 +67,6 @@ void advise_on_host(const HostFacts& host, std::vector<std::string>& advice) {
   if (!host.memfd_executable && host.memfd)
     advice.emplace_back(
         "Allow executable memfds (sysctl vm.memfd_noexec=0, or the policy of SELinux) for -engine bt.");
-  if (!host.fsgsbase)
-    advice.emplace_back(
-        "The kernel doesn't use FSGSBASE (before Linux 5.9, or nofsgsbase, or a hypervisor that hides it): "
-        "-engine bt gives user code no windows.");
   if (!host.invariant_tsc)
     advice.emplace_back(
         "The TSC is not invariant: guest time comes from the kernel's clock, and RDTSC is slower.");

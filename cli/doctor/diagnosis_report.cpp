@@ -37,7 +37,6 @@ std::string host_text(const HostFacts& host, const KvmEvidence& evidence) {
   text += fmt::format("  CPUID shows VT-x: {}, AMD-V: {}\n", yes(evidence.vmx), yes(evidence.svm));
   text += fmt::format("  TSC: {:.0f} MHz, invariant: {}\n", static_cast<double>(host.tsc_khz) / 1000,
                       yes(host.invariant_tsc));
-  text += fmt::format("  FSGSBASE, as the kernel has it: {}\n", yes(host.fsgsbase));
   text += fmt::format("  vm.max_map_count: {}\n", host.max_map_count);
   text += fmt::format("  memfd: {}, executable: {}\n", yes(host.memfd), yes(host.memfd_executable));
   return text + fmt::format("  huge pages: {} for shared memory, {} free of hugetlb\n",
@@ -72,7 +71,6 @@ nlohmann::ordered_json host_json(const HostFacts& host, const KvmEvidence& evide
                  {"vmx", evidence.vmx},
                  {"svm", evidence.svm}};
   json["tsc"] = {{"invariant", host.invariant_tsc}, {"khz", host.tsc_khz}};
-  json["fsgsbase"] = host.fsgsbase;
   json["max_map_count"] = host.max_map_count;
   json["memfd"] = {{"works", host.memfd}, {"executable", host.memfd_executable}};
   json["huge_pages"] = {{"shmem", host.shmem_huge_pages}, {"hugetlb_free", host.free_huge_pages}};

@@ -1,9 +1,7 @@
 // Asking the host.
 #include "cli/doctor/host_facts.h"
 
-#include <asm/hwcap2.h>
 #include <cpuid.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/utsname.h>
 #include <x86intrin.h>
@@ -87,7 +85,6 @@ HostFacts HostFacts::of_this_host() {
   facts.cpu_name = read_cpu_name();
   facts.invariant_tsc = tsc_is_invariant();
   facts.tsc_khz = measured_tsc_khz();
-  facts.fsgsbase = (::getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE) != 0;
   facts.max_map_count = number_in("/proc/sys/vm/max_map_count");
   const UniqueFd memory(::memfd_create("doctor", MFD_CLOEXEC));
   facts.memfd = memory && ::ftruncate(memory.get(), kPageSize) == 0;

@@ -12,7 +12,6 @@ struct HostFacts {
   std::string cpu_vendor, cpu_name;
   bool invariant_tsc = false;
   u64 tsc_khz = 0;                // measured against CLOCK_MONOTONIC
-  bool fsgsbase = false;          // the kernel keeps a GS base that a program has set by WRGSBASE
   u64 max_map_count = 0;          // 0: unknown
   bool memfd = false;             // guest RAM is one
   bool memfd_executable = false;  // translated code is one
