@@ -1,5 +1,6 @@
 // `ringshift doctor` as a user runs it, and a diagnosis of hosts that are made up.
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 
 #include <array>
 #include <cstdio>
@@ -7,7 +8,9 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/doctor/diagnosis.h"
+#include "direct-exec/compatibility_mode.h"
 #include "hw-accel-kvm/probe_guests.h"
+#include "machine/test_guest.h"
 
 namespace ringshift {
 namespace {
@@ -30,7 +33,7 @@ const nlohmann::json* engine_in(const nlohmann::json& report, const std::string&
 // What is true on any host.
 TEST(Doctor, JsonOfThisHost) {
   const auto report = nlohmann::json::parse(output_of(RINGSHIFT_PROGRAM " doctor --json"));
-  for (const char* name : {"interp", "bt", "kvm"}) {
+  for (const char* name : {"interp", "bt", "trap", "kvm"}) {
     const auto* engine = engine_in(report, name);
     ASSERT_NE(engine, nullptr) << name;
     EXPECT_TRUE((*engine)["works"].is_boolean());
@@ -85,14 +88,14 @@ HostFacts good_host() {
 }
 
 TEST(Doctor, HardwareIsTaken) {
-  const Diagnosis diagnosis = diagnose(good_host(), verdict_of(KvmKind::hardware, true));
+  const Diagnosis diagnosis = diagnose(good_host(), verdict_of(KvmKind::hardware, true), {});
   EXPECT_TRUE(works(diagnosis, "kvm"));
   EXPECT_EQ(diagnosis.automatic, "kvm");
   EXPECT_TRUE(diagnosis.advice.empty());
 }
 
 TEST(Doctor, SoftwareWithoutPagingIsNot) {
-  const Diagnosis diagnosis = diagnose(good_host(), verdict_of(KvmKind::software, false));
+  const Diagnosis diagnosis = diagnose(good_host(), verdict_of(KvmKind::software, false), {});
   EXPECT_FALSE(works(diagnosis, "kvm"));
   EXPECT_TRUE(works(diagnosis, "bt"));
   EXPECT_EQ(diagnosis.automatic, "bt");
@@ -100,7 +103,8 @@ TEST(Doctor, SoftwareWithoutPagingIsNot) {
 }
 
 TEST(Doctor, ForbiddenSaysWhatToDo) {
-  const Diagnosis diagnosis = diagnose(good_host(), {KvmKind::forbidden, "no permission", {}, std::nullopt});
+  const Diagnosis diagnosis =
+      diagnose(good_host(), {KvmKind::forbidden, "no permission", {}, std::nullopt}, {});
   ASSERT_FALSE(diagnosis.advice.empty());
   EXPECT_NE(diagnosis.advice[0].find("usermod"), std::string::npos);
 }
@@ -109,9 +113,33 @@ TEST(Doctor, NoExecutableMemoryMeansNoBt) {
   HostFacts host = good_host();
   host.memfd_executable = false;
   host.max_map_count = 1000;
-  const Diagnosis diagnosis = diagnose(host, verdict_of(KvmKind::hardware, true));
+  const Diagnosis diagnosis = diagnose(host, verdict_of(KvmKind::hardware, true), {});
   EXPECT_FALSE(works(diagnosis, "bt"));
   EXPECT_EQ(diagnosis.advice.size(), 2u);
+}
+
+TEST(Doctor, TrapSaysWhatItLacks) {
+  const KvmVerdict kvm = verdict_of(KvmKind::software, false);
+  EXPECT_TRUE(works(diagnose(good_host(), kvm, {}), "trap"));
+  const Diagnosis without = diagnose(good_host(), kvm, fail(ErrorKind::engine_unavailable, "no 32-bit code"));
+  EXPECT_FALSE(works(without, "trap"));
+  EXPECT_NE(diagnosis_text(without).find("no 32-bit code"), std::string::npos);
+}
+
+// Whatever the doctor says of trap holds: a guest runs under it, or the program ends as unavailable.
+TEST(Doctor, IsRightAboutTrap) {
+  const testing::TemporaryDirectory directory;
+  const std::string guest =
+      directory.write("kernel", testing::multiboot_kernel(testing::then_exit(testing::print_code("x"), 3)));
+  const int status =
+      std::system((RINGSHIFT_PROGRAM " run -engine trap -serial null -device "
+                                     "isa-debug-exit,iobase=0xf4,iosize=4 -timeout 60 -kernel " +
+                   guest + " 2>/dev/null")
+                      .c_str());
+  const bool works = probe_trap_host().has_value();
+  EXPECT_EQ(WEXITSTATUS(status), works ? 7 : 6);
+  const auto report = nlohmann::json::parse(output_of(RINGSHIFT_PROGRAM " doctor --json"));
+  EXPECT_EQ((*engine_in(report, "trap"))["works"], works);
 }
 
 }  // namespace

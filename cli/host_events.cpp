@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "base/host_clock.h"
+#include "base/messages.h"
 #include "cli/exit_status.h"
 #include "cli/terminal.h"
 
@@ -121,7 +122,7 @@ void HostEvents::check_deadlines() {
   if (give_up_at_ns_ < 0 || now < give_up_at_ns_) return;
   // Either the vCPU doesn't come back, or stdout doesn't take the rest.
   restore_terminal();
-  if (!finishing_) fmt::print(stderr, "ringshift: the virtual CPU did not stop; leaving without it\n");
+  if (!finishing_) tell("the virtual CPU did not stop; leaving without it");
   ::_exit(stop_status_);
 }
 

@@ -48,6 +48,9 @@ TEST(OptionsTest, Doctor) {
   ASSERT_TRUE(json && std::holds_alternative<DoctorOptions>(*json));
   EXPECT_TRUE(std::get<DoctorOptions>(*json).json);
   EXPECT_FALSE(parse_command_line({"doctor", "--yaml"}));
+  const auto help = parse_command_line({"doctor", "--help"});
+  ASSERT_TRUE(help && std::holds_alternative<std::string>(*help));
+  EXPECT_NE(std::get<std::string>(*help).find("--json"), std::string::npos);
 }
 
 TEST(OptionsTest, EverythingWithOneDash) {
@@ -230,6 +233,9 @@ TEST(OptionsTest, Mistakes) {
                                                         {"-timeout", "soon"},
                                                         {"-timeout", "nan"},
                                                         {"-d", "everything"},
+                                                        {"-d", "sensitive"},
+                                                        {"-D", ""},
+                                                        {"-initrd", ""},
                                                         {"-stats", "xml"},
                                                         {"-stats", "json:"},
                                                         {"-icount", "shift=99"},

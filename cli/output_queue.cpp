@@ -11,6 +11,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "base/messages.h"
+
 namespace ringshift {
 
 OutputQueue::OutputQueue(int wake) : wake_(wake), fd_(STDOUT_FILENO) {
@@ -57,8 +59,7 @@ void OutputQueue::write_some() {
   } else if (written < 0 && error != EAGAIN && error != EINTR) {
     failed_ = true;
     bytes_.clear();
-    fmt::print(stderr, "ringshift: cannot write to stdout ({}); the guest's output is dropped from here on\n",
-               std::strerror(error));
+    tell("cannot write to stdout ({}); the guest's output is dropped from here on", std::strerror(error));
   }
   room_.notify_all();
 }

@@ -267,7 +267,7 @@ TEST_F(ProgramTest, FullDisks) {
       status_of({"-kernel", guest, "-device", kDebugExit, "-debugcon", "stdio", "-serial", "file:/dev/full"}),
       1);
   EXPECT_EQ(status_of({"-kernel", guest, "-device", kDebugExit, "-stats", "json:/dev/full"}), 1);
-  EXPECT_NE(output_.find("cannot write -stats"), std::string::npos) << output_;
+  EXPECT_NE(output_.find("-stats: cannot write"), std::string::npos) << output_;
   EXPECT_EQ(status_of({"-kernel", guest, "-device", kDebugExit, "-D", "/nonexistent/log"}), 2);
   EXPECT_EQ(status_of({"-kernel", guest, "-serial", "file:/nonexistent/log"}), 2);
 }

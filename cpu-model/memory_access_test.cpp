@@ -258,6 +258,14 @@ TEST_F(Access, FetchFromMmioGoesByByte) {
   EXPECT_EQ(io_.accesses.size(), 3u);
 }
 
+TEST_F(Access, FetchReadsNoDeviceAhead) {
+  map(0x4000, 0x345000, kP);
+  map(0x5000, kVga, kP);
+  u8 out[15];
+  EXPECT_EQ(fetch_bytes(cpu_, 0x4ffe, out, sizeof out).value(), 2u);
+  EXPECT_TRUE(io_.accesses.empty());
+}
+
 TEST_F(Access, FillTlbSaysWhetherTheFastPathIsOpen) {
   map(0x5000, 0x345000, kP);
   map(0x6000, kVga, kP | kW);

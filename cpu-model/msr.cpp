@@ -1,8 +1,6 @@
 // The model-specific registers of a family-6 processor, as far as operating systems touch them (SDM vol. 4).
 #include "cpu-model/msr.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 
 namespace ringshift {
@@ -120,7 +118,8 @@ tl::unexpected<Fault> unknown(Cpu& cpu, u32 index, const char* what) {
   auto& known = cpu.unknown_msrs;
   if (known.size() < kRemembered && std::find(known.begin(), known.end(), index) == known.end()) {
     known.push_back(index);
-    spdlog::debug("{} of unknown MSR {:#x} at eip {:08x}", what, index, cpu.state.eip());
+    if (cpu.trace.on(TracePoint::interrupts))
+      cpu.trace.write("int: {} of unknown MSR {:#x} at eip {:08x}\n", what, index, cpu.state.eip());
   }
   return raise(Fault::gp());
 }

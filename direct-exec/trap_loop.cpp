@@ -6,6 +6,7 @@
 
 #include "cpu-model/exceptions.h"
 #include "cpu-model/sysenter.h"
+#include "direct-exec/compatibility_mode.h"
 #include "direct-exec/next_instruction.h"
 #include "direct-exec/view_target.h"
 
@@ -35,6 +36,7 @@ Result<void> TrapLoop::prepare() {
   windows_.reset();
   nest_.reset();
   nest_ = RS_TRY(ProcessNest::create(cpu_.phys.memory().fd()));
+  RS_TRY(check_compatibility_mode(*nest_));
   WindowLimits limits{.windows = kViews, .vmas = 0, .elsewhere = nullptr};
   limits.elsewhere = [this]() -> Result<std::unique_ptr<WindowTarget>> {
     auto process = RS_TRY(nest_->spawn());

@@ -1,10 +1,11 @@
 // WindowBase: the thread's GS base, from which translated code's accesses through a window start.
 //
-// User code changes it by WRGSBASE. A kernel that doesn't know of that (no HWCAP2_FSGSBASE, though the instruction
-// works; seen: Linux 6.18 as a guest of PVM) neither saves nor restores such a base: after a context switch GS has the
-// base that arch_prctl gave the thread, or, if it gave none, whatever the thread before left there, which may be a
-// window of another process at the same address. So that base is made a range with nothing in it, once: a base that
-// was lost gives a host fault at the next access, and then restore() mends it.
+// User code changes it by WRGSBASE. A kernel that doesn't know of that (no HWCAP2_FSGSBASE, though the
+// instruction works; seen: Linux 6.18 as a guest of PVM) neither saves nor restores such a base: after a
+// context switch GS has the base that arch_prctl gave the thread, or, if it gave none, whatever the thread
+// before left there, which may be a window of another process at the same address. So that base is made a
+// range with nothing in it, once: a base that was lost gives a host fault at the next access, and then
+// restore() mends it.
 #pragma once
 
 #include <optional>

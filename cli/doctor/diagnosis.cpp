@@ -19,6 +19,11 @@ EngineHealth health_of_bt(const HostFacts& host) {
   return {"bt", true, "binary translation; the default"};
 }
 
+EngineHealth health_of_trap(const Result<void>& trap) {
+  if (!trap) return {"trap", false, trap.error().message};
+  return {"trap", true, "trap and emulate; for guests that keep to instructions that trap"};
+}
+
 EngineHealth health_of_kvm(const KvmVerdict& kvm) {
   if (kvm.probe && !kvm.probe->runs_paged_guests()) {
     std::string failing;
@@ -68,9 +73,9 @@ void advise_on_host(const HostFacts& host, std::vector<std::string>& advice) {
 }
 }  // namespace
 
-Diagnosis diagnose(HostFacts host, KvmVerdict kvm) {
+Diagnosis diagnose(HostFacts host, KvmVerdict kvm, const Result<void>& trap) {
   Diagnosis diagnosis{std::move(host), std::move(kvm), {}, {}, {}};
-  diagnosis.engines = {health_of_interp(diagnosis.host), health_of_bt(diagnosis.host),
+  diagnosis.engines = {health_of_interp(diagnosis.host), health_of_bt(diagnosis.host), health_of_trap(trap),
                        health_of_kvm(diagnosis.kvm)};
   diagnosis.automatic = choose_engine(diagnosis.kvm).engine == EngineKind::kvm ? "kvm" : "bt";
   advise_on_kvm(diagnosis.kvm, diagnosis.advice);

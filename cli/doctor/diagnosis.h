@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "base/result.h"
 #include "cli/doctor/host_facts.h"
 #include "hw-accel-kvm/kvm_verdict.h"
 
@@ -23,7 +24,8 @@ struct Diagnosis {
   std::vector<std::string> advice;
 };
 
-Diagnosis diagnose(HostFacts host, KvmVerdict kvm);
+// trap: what -engine trap lacks here (probe_trap_host).
+Diagnosis diagnose(HostFacts host, KvmVerdict kvm, const Result<void>& trap);
 std::string diagnosis_text(const Diagnosis& diagnosis);
 std::string diagnosis_json(const Diagnosis& diagnosis);
 

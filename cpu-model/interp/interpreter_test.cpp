@@ -184,5 +184,21 @@ TEST_F(InterpreterTest, UncachedStepsLeaveNoAttribute) {
   EXPECT_NE(phys_.flags(kCode) & kAttrInterpCode, 0);
 }
 
+// The new task's T bit and a null CS: the fault comes first, finds no IDT, and is the last that happens.
+TEST_F(InterpreterTest, NoDebugTrapBehindAShutdown) {
+  constexpr u32 kNewTask = 0x6000, kOldTask = 0x6800;
+  poke<u64>(kGdt + 0x18, 0x0000890060000067);  // available TSS, base 6000h
+  cpu_.state.gdtr.limit = 0x1f;
+  cpu_.state.idtr.limit = 0;
+  cpu_.state.tr = {0x20, 0, 0x8b, 0x67, 0, kOldTask};
+  poke<u16>(kNewTask + 100, 1);
+  const u64 dr6 = cpu_.state.dr[6];
+  put_code({0xea, 0, 0, 0, 0, 0x18, 0});  // jmp 18h:0
+  EXPECT_EQ(interp_.run(test_io_), ExitReason::shutdown);
+  EXPECT_EQ(cpu_.state.tr.base, kNewTask);
+  EXPECT_EQ(cpu_.state.dr[6], dr6);
+  EXPECT_EQ(cpu_.fault_chain.size(), 4u);  // #TS, #GP at its gate, #DF, #GP at that one's
+}
+
 }  // namespace
 }  // namespace ringshift

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -102,6 +103,25 @@ Result<std::unique_ptr<HostRunner>> HostRunner::create() {
   const itimerval ticks = {{0, kTickMicroseconds}, {0, kTickMicroseconds}};
   setitimer(ITIMER_PROF, &ticks, nullptr);
   return runner;
+}
+
+bool HostRunner::host_can() {
+  constexpr unsigned kPatienceSeconds = 10;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(kPatienceSeconds);
+    const auto runner = create();
+    if (!runner) ::_exit(1);
+    constexpr u8 kHlt = 0xf4;
+    UserState state;
+    state.eip = kArenas[kCode].base;
+    state.gpr[4] = kArenas[kStack].base + kPageSize;
+    (*runner)->write(state.eip, {&kHlt, 1});
+    const RunResult result = (*runner)->run(state);
+    ::_exit(result.stop.vector == 13 && result.state.cs == kUserCs ? 0 : 1);
+  }
+  int status = 0;
+  return child > 0 && ::waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 HostRunner::~HostRunner() {

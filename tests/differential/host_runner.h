@@ -26,6 +26,9 @@ class HostRunner final : public Runner {
  public:
   // Fails where the low addresses aren't free (a program that isn't position-independent).
   static Result<std::unique_ptr<HostRunner>> create();
+  // Whether this host runs 32-bit code at all (a hypervisor may let 64-bit segments pass alone): tried in a
+  // child.
+  static bool host_can();
   HostRunner(const HostRunner&) = delete;
   ~HostRunner() override;
 

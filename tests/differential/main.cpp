@@ -17,6 +17,7 @@ namespace {
 
 struct Options {
   std::string engine = "interp";
+  std::string against = "host";
   u64 seed = 1;
   u64 first = 0;
   u64 count = 200000;
@@ -77,31 +78,56 @@ void watch() {
   sigaction(SIGALRM, &action, nullptr);
 }
 
-int run(const Options& options) {
-  auto host = HostRunner::create();
-  if (!host) {
-    fmt::print(stderr, "{}\n", host.error().message);
+// Where the expected results come from, and what is to give the same.
+struct Runners {
+  std::unique_ptr<HostRunner> host;
+  std::unique_ptr<EngineRunner> reference, engine;
+  bool low_arena = true, small_segments = true;
+
+  Runner& expected() const { return host != nullptr ? static_cast<Runner&>(*host) : *reference; }
+  Runner& actual() const { return engine != nullptr ? static_cast<Runner&>(*engine) : *host; }
+};
+
+Result<Runners> make_runners(const Options& options) {
+  Runners runners;
+  if (options.against == "host") {
+    runners.host = RS_TRY(HostRunner::create());
+    runners.low_arena = runners.host->has_low_arena();
+    runners.small_segments = runners.host->has_small_segments();
+  } else {
+    runners.reference = RS_TRY(make_engine(options.against, true));
+  }
+  if (options.engine != "host")
+    runners.engine = RS_TRY(make_engine(options.engine, runners.low_arena));
+  else if (runners.host == nullptr)
+    return fail(ErrorKind::usage, "--engine host goes with --against host only");
+  return runners;
+}
+
+int run(Options options) {
+  if (options.against == "host" && !HostRunner::host_can()) {
+    fmt::print(stderr, "this host runs no 32-bit code: ");
+    if (options.engine == "interp" || options.engine == "host") {
+      fmt::print(stderr, "nothing to compare with\n");
+      return kSkipped;
+    }
+    fmt::print(stderr, "the expected results are interp's\n");
+    options.against = "interp";
+  }
+  auto made = make_runners(options);
+  if (!made) {
+    fmt::print(stderr, "{}\n", made.error().message);
     return 2;
   }
-  const bool low_arena = (*host)->has_low_arena();
-  std::unique_ptr<EngineRunner> engine;
-  if (options.engine != "host") {
-    auto made = make_engine(options.engine, low_arena);
-    if (!made) {
-      fmt::print(stderr, "{}\n", made.error().message);
-      return 2;
-    }
-    engine = std::move(*made);
-  }
+  const Runners& runners = *made;
   auto cpuid = CpuidTable::create("n270");
   if (!cpuid) return 2;
-  if (options.small_segments && !(*host)->has_small_segments()) {
+  if (options.small_segments && !runners.small_segments) {
     fmt::print(stderr, "this kernel has no modify_ldt\n");
     return kSkipped;
   }
-  const Generator generator(*cpuid, low_arena, options.small_segments);
-  Runner& actual = engine != nullptr ? static_cast<Runner&>(*engine) : **host;
-  Comparison comparison(**host, actual, low_arena);
+  const Generator generator(*cpuid, runners.low_arena, options.small_segments);
+  Comparison comparison(runners.expected(), runners.actual(), runners.low_arena);
 
   g_seed = options.seed;
   watch();
@@ -125,11 +151,11 @@ int run(const Options& options) {
   for (unsigned vector = 0; vector < 32; ++vector)
     if (const u64 n = comparison.stops(vector); n != 0) ends += fmt::format(" {}:{}", vector, n);
   fmt::print("ends by vector:{}; at the final HLT: {}\n", ends, comparison.finished());
-  fmt::print("{}: seed {}, {} sequences, {} differ, {:.1f} s\n", options.engine, options.seed, options.count,
-             failures, seconds);
-  if (options.stats && engine != nullptr) {
+  fmt::print("{} against {}: seed {}, {} sequences, {} differ, {:.1f} s\n", options.engine, options.against,
+             options.seed, options.count, failures, seconds);
+  if (options.stats && runners.engine != nullptr) {
     PrintingSink sink;
-    engine->report(sink);
+    runners.engine->report(sink);
   }
   return failures == 0 ? 0 : 1;
 }
@@ -141,6 +167,9 @@ int main(int argc, char** argv) {
   ringshift::differential::Options options;
   CLI::App app("Compares an engine with the host's CPU on random user-level instructions");
   app.add_option("--engine", options.engine, "interp, bt-soft, bt-window, bt; host: the host against itself");
+  app.add_option(
+      "--against", options.against,
+      "where the expected results come from: host (interp where the host runs no 32-bit code), or an engine");
   app.add_option("--seed", options.seed);
   app.add_option("--first", options.first, "number of the first sequence");
   app.add_option("--count", options.count);

@@ -33,7 +33,6 @@ enum class BlockFault : u8 {
   lookup_page_fault,   // the guest's #PF
   fault,               // an interpreted instruction or a helper has raised an exception
 };
-inline constexpr unsigned kBlockFaults = static_cast<unsigned>(BlockFault::fault) + 1;
 
 class HistoryListener {
  public:
