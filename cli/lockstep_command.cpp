@@ -6,6 +6,7 @@
 #include "base/host_clock.h"
 #include "cli/exit_status.h"
 #include "devices/backend/file_backend.h"
+#include "hw-accel-kvm/kvm_verdict.h"
 #include "machine/lockstep/lockstep.h"
 
 namespace ringshift {
@@ -16,7 +17,19 @@ Result<std::unique_ptr<CharBackend>> output_to(const CharTarget& target) {
   return std::make_unique<FileBackend>(RS_TRY(FileBackend::create(target.path)));
 }
 
+// KVM has to be one that runs the guest's code on a CPU, in every mode.
+Result<void> check_kvm() {
+  const KvmVerdict verdict = judge_this_host();
+  if (verdict.usable()) return {};
+  return fail(
+      ErrorKind::engine_unavailable,
+      "lockstep with kvm needs a KVM that runs guests on the CPU, and this host has none: {} (`ringshift "
+      "doctor` says more; tests/kvm-rig runs it in an emulated machine)",
+      verdict.why);
+}
+
 Result<int> run_lockstep(const LockstepCommand& command) {
+  if (command.run.machine.has_engine(EngineKind::kvm)) RS_TRY(check_kvm());
   MachineBackends outputs;
   outputs.serial = RS_TRY(output_to(command.run.serial));
   if (command.run.debugcon) outputs.debugcon = RS_TRY(output_to(*command.run.debugcon));
@@ -33,6 +46,7 @@ Result<int> run_lockstep(const LockstepCommand& command) {
   }
   fmt::print(stderr, "lockstep: the engines agree: {} instructions, compared {} times, in {:.1f} s ({})\n",
              report.instructions, report.comparisons, seconds, outcome_name(report.ended));
+  fmt::print(stderr, "{}", report.notes);
   return kExitSuccess;
 }
 }  // namespace
