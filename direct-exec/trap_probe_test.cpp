@@ -75,7 +75,7 @@ TEST(TrapProbe, NamesWhatTheHostForbids) {
   EXPECT_EQ(failing_without(SYS_ptrace), kTrapProcess);
   EXPECT_EQ(failing_without(SYS_seccomp), kTrapFilter);
   EXPECT_EQ(failing_without(SYS_modify_ldt), kTrapSegments);
-  EXPECT_EQ(failing_without(SYS_getpid), failing_name(probe));
+  EXPECT_EQ(failing_without(SYS_sethostname), failing_name(probe));
 }
 
 }  // namespace
