@@ -33,7 +33,7 @@ const nlohmann::json* engine_in(const nlohmann::json& report, const std::string&
 // What is true on any host.
 TEST(Doctor, JsonOfThisHost) {
   const auto report = nlohmann::json::parse(output_of(RINGSHIFT_PROGRAM " doctor --json"));
-  for (const char* name : {"interp", "bt", "trap", "kvm"}) {
+  for (const char* name : {"interp", "bt", "kvm", "trap"}) {
     const auto* engine = engine_in(report, name);
     ASSERT_NE(engine, nullptr) << name;
     EXPECT_TRUE((*engine)["works"].is_boolean());
@@ -56,6 +56,10 @@ TEST(Doctor, JsonOfThisHost) {
       EXPECT_EQ(verdict, "software");
     }
   }
+  const auto& trap = report["trap"];
+  ASSERT_FALSE(trap["probe"].empty());
+  EXPECT_EQ((*engine_in(report, "trap"))["works"], trap["probe"].back()["works"]);
+  EXPECT_EQ(trap["trap_us"].is_null(), trap["probe"].back()["works"] == false);
   EXPECT_GT(report["host"]["tsc"]["khz"].get<u64>(), 0u);
   EXPECT_EQ(report["host"]["memfd"]["works"], true);
 }
@@ -87,15 +91,24 @@ HostFacts good_host() {
   return host;
 }
 
+TrapProbe good_trap() {
+  TrapProbe probe;
+  for (const auto name : {kTrapProcess, kTrapFilter, kTrapSegments, kTrapGuest})
+    probe.checks.push_back({std::string(name), true, {}});
+  probe.lowest_mapping = 0x10000;
+  probe.trap_ns = 22'000;
+  return probe;
+}
+
 TEST(Doctor, HardwareIsTaken) {
-  const Diagnosis diagnosis = diagnose(good_host(), verdict_of(KvmKind::hardware, true), {});
+  const Diagnosis diagnosis = diagnose(good_host(), verdict_of(KvmKind::hardware, true), good_trap());
   EXPECT_TRUE(works(diagnosis, "kvm"));
   EXPECT_EQ(diagnosis.automatic, "kvm");
   EXPECT_TRUE(diagnosis.advice.empty());
 }
 
 TEST(Doctor, SoftwareWithoutPagingIsNot) {
-  const Diagnosis diagnosis = diagnose(good_host(), verdict_of(KvmKind::software, false), {});
+  const Diagnosis diagnosis = diagnose(good_host(), verdict_of(KvmKind::software, false), good_trap());
   EXPECT_FALSE(works(diagnosis, "kvm"));
   EXPECT_TRUE(works(diagnosis, "bt"));
   EXPECT_EQ(diagnosis.automatic, "bt");
@@ -104,7 +117,7 @@ TEST(Doctor, SoftwareWithoutPagingIsNot) {
 
 TEST(Doctor, ForbiddenSaysWhatToDo) {
   const Diagnosis diagnosis =
-      diagnose(good_host(), {KvmKind::forbidden, "no permission", {}, std::nullopt}, {});
+      diagnose(good_host(), {KvmKind::forbidden, "no permission", {}, std::nullopt}, good_trap());
   ASSERT_FALSE(diagnosis.advice.empty());
   EXPECT_NE(diagnosis.advice[0].find("usermod"), std::string::npos);
 }
@@ -113,17 +126,32 @@ TEST(Doctor, NoExecutableMemoryMeansNoBt) {
   HostFacts host = good_host();
   host.memfd_executable = false;
   host.max_map_count = 1000;
-  const Diagnosis diagnosis = diagnose(host, verdict_of(KvmKind::hardware, true), {});
+  const Diagnosis diagnosis = diagnose(host, verdict_of(KvmKind::hardware, true), good_trap());
   EXPECT_FALSE(works(diagnosis, "bt"));
   EXPECT_EQ(diagnosis.advice.size(), 2u);
 }
 
-TEST(Doctor, TrapSaysWhatItLacks) {
-  const KvmVerdict kvm = verdict_of(KvmKind::software, false);
-  EXPECT_TRUE(works(diagnose(good_host(), kvm, {}), "trap"));
-  const Diagnosis without = diagnose(good_host(), kvm, fail(ErrorKind::engine_unavailable, "no 32-bit code"));
-  EXPECT_FALSE(works(without, "trap"));
-  EXPECT_NE(diagnosis_text(without).find("no 32-bit code"), std::string::npos);
+TEST(Doctor, TrapSaysWhatItCosts) {
+  const Diagnosis diagnosis = diagnose(good_host(), verdict_of(KvmKind::hardware, true), good_trap());
+  EXPECT_TRUE(works(diagnosis, "trap"));
+  const std::string text = diagnosis_text(diagnosis);
+  EXPECT_NE(text.find("a trap costs 22.0 us"), std::string::npos) << text;
+  EXPECT_NE(text.find("below 0x10000"), std::string::npos) << text;
+  const auto json = nlohmann::json::parse(diagnosis_json(diagnosis));
+  EXPECT_EQ(json["trap"]["trap_us"], 22.0);
+  EXPECT_EQ(json["trap"]["lowest_address"], 0x10000);
+}
+
+TEST(Doctor, NoSegmentsMeanNoTrap) {
+  TrapProbe probe = good_trap();
+  probe.checks.pop_back();
+  probe.checks.back() = {std::string(kTrapSegments), false, "made up"};
+  const Diagnosis diagnosis = diagnose(good_host(), verdict_of(KvmKind::hardware, true), probe);
+  EXPECT_FALSE(works(diagnosis, "trap"));
+  EXPECT_NE(diagnosis_text(diagnosis).find(std::string(kTrapSegments) + ": made up"), std::string::npos);
+  EXPECT_TRUE(nlohmann::json::parse(diagnosis_json(diagnosis))["trap"]["trap_us"].is_null());
+  ASSERT_EQ(diagnosis.advice.size(), 1u);
+  EXPECT_NE(diagnosis.advice[0].find("modify_ldt"), std::string::npos);
 }
 
 // Whatever the doctor says of trap holds: a guest runs under it, or the program ends as unavailable.
@@ -136,7 +164,7 @@ TEST(Doctor, IsRightAboutTrap) {
                                      "isa-debug-exit,iobase=0xf4,iosize=4 -timeout 60 -kernel " +
                    guest + " 2>/dev/null")
                       .c_str());
-  const bool works = probe_trap_host().has_value();
+  const bool works = probe_trap().failing() == nullptr;
   EXPECT_EQ(WEXITSTATUS(status), works ? 7 : 6);
   const auto report = nlohmann::json::parse(output_of(RINGSHIFT_PROGRAM " doctor --json"));
   EXPECT_EQ((*engine_in(report, "trap"))["works"], works);

@@ -7,12 +7,25 @@
 #include "base/messages.h"
 #include "cli/exit_status.h"
 #include "cli/output_files.h"
+#include "hw-accel-kvm/kvm_verdict.h"
 #include "machine/lockstep/lockstep.h"
 
 namespace ringshift {
 
 namespace {
+// KVM has to be one that runs the guest's code on a CPU, in every mode.
+Result<void> check_kvm() {
+  const KvmVerdict verdict = judge_this_host();
+  if (verdict.usable()) return {};
+  return fail(
+      ErrorKind::engine_unavailable,
+      "lockstep with kvm needs a KVM that runs guests on the CPU, and this host has none: {} (`ringshift "
+      "doctor` says more; tests/kvm-rig runs it in an emulated machine)",
+      verdict.why);
+}
+
 Result<int> run_lockstep(const LockstepCommand& command) {
+  if (command.run.machine.has_engine(EngineKind::kvm)) RS_TRY(check_kvm());
   MachineBackends outputs;
   outputs.serial = RS_TRY(file_output(command.run.serial));
   if (command.run.debugcon) outputs.debugcon = RS_TRY(file_output(*command.run.debugcon));
@@ -30,6 +43,7 @@ Result<int> run_lockstep(const LockstepCommand& command) {
   put_stderr(
       fmt::format("lockstep: the engines agree: {} instructions, compared {} times, in {:.1f} s ({})\n",
                   report.instructions, report.comparisons, seconds, outcome_name(report.ended)));
+  put_stderr(report.notes);
   return kExitSuccess;
 }
 }  // namespace

@@ -35,7 +35,7 @@ int main(int argc, char** argv) {
   if (!command) return complain(command.error());
   if (const auto* text = std::get_if<std::string>(&*command)) return print(*text);
   if (const auto* doctor = std::get_if<DoctorOptions>(&*command)) {
-    const Diagnosis diagnosis = diagnose(HostFacts::of_this_host(), judge_this_host(), probe_trap_host());
+    const Diagnosis diagnosis = diagnose(HostFacts::of_this_host(), judge_this_host(), probe_trap());
     return print(doctor->json ? diagnosis_json(diagnosis) : diagnosis_text(diagnosis));
   }
   if (const auto* lockstep = std::get_if<LockstepCommand>(&*command)) return lockstep_command(*lockstep);

@@ -2,14 +2,8 @@
 #include "direct-exec/compatibility_mode.h"
 
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/user.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
-
-#include "base/unique_fd.h"
 #include "direct-exec/selector_aliases.h"
 
 namespace ringshift {
@@ -41,15 +35,6 @@ Result<void> check_compatibility_mode(ProcessNest& nest) {
   return fail(ErrorKind::engine_unavailable,
               "-engine trap: this host runs no 32-bit code (its kernel, or the hypervisor below it, has "
               "64-bit segments alone); use -engine bt");
-}
-
-Result<void> probe_trap_host() {
-  const UniqueFd memory(::memfd_create("ringshift-probe", MFD_CLOEXEC));
-  if (!memory || ::ftruncate(memory.get(), kPageSize) != 0)
-    return fail(ErrorKind::engine_unavailable, "-engine trap: no memory for a guest: {}",
-                std::strerror(errno));
-  const auto nest = RS_TRY(ProcessNest::create(memory.get()));
-  return check_compatibility_mode(*nest);
 }
 
 }  // namespace ringshift

@@ -11,7 +11,4 @@ namespace ringshift {
 // the CPU doesn't get there.
 Result<void> check_compatibility_mode(ProcessNest& nest);
 
-// All that -engine trap needs of a host, tried with a page of memory: for the doctor.
-Result<void> probe_trap_host();
-
 }  // namespace ringshift

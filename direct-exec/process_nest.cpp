@@ -55,7 +55,7 @@ bool leave_rseq() {
 }
 
 // In the child, between fork and its first stop. Exit statuses say what failed.
-[[noreturn]] void become_guest_process(int stub_fd, int memory_fd) {
+[[noreturn]] void become_guest_process(int stub_fd, int memory_fd, u8* cpuid_note) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::setsid();
   sigset_t none;
@@ -68,7 +68,7 @@ bool leave_rseq() {
   if (::mmap(at, kPageSize, PROT_READ | PROT_EXEC, kFlags, stub_fd, 0) != at) ::_exit(2);
   if (::mmap(list, kPageSize, PROT_READ, kFlags, stub_fd, kPageSize) != list) ::_exit(2);
   if (::prctl(PR_SET_TSC, PR_TSC_SIGSEGV) != 0) ::_exit(3);
-  (void)::syscall(SYS_arch_prctl, kArchSetCpuid, 0);  // CPUID traps where the CPU can do that
+  *cpuid_note = ::syscall(SYS_arch_prctl, kArchSetCpuid, 0) == 0 ? 1 : 0;
   if (!leave_rseq()) ::_exit(4);
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) ::_exit(5);
   const rlimit no_core{0, 0};
@@ -99,7 +99,7 @@ Result<void> ProcessNest::start(int memory_fd) {
   tracer_ = ::gettid();
   const pid_t pid = ::fork();
   if (pid < 0) return unavailable("no process for the guest's code");
-  if (pid == 0) become_guest_process(stub_.fd(), memory_fd);
+  if (pid == 0) become_guest_process(stub_.fd(), memory_fd, stub_.data().data());
   int status = 0;
   while (::waitpid(pid, &status, __WALL) < 0 && errno == EINTR) {
   }
@@ -110,6 +110,7 @@ Result<void> ProcessNest::start(int memory_fd) {
   first_ = std::make_unique<GuestProcess>(pid, stub_);
   constexpr u64 kOptions = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK;
   if (::ptrace(PTRACE_SETOPTIONS, pid, nullptr, kOptions) != 0) return unavailable("PTRACE_SETOPTIONS");
+  cpuid_faults_ = stub_.data()[0] != 0;
   RS_TRY(strip());
   lowest_ = probe_lowest();
   return {};

@@ -20,6 +20,8 @@ class ProcessNest {
   Result<std::unique_ptr<GuestProcess>> spawn();
   // Below it the host lets nobody map anything (vm.mmap_min_addr).
   u64 lowest_mapping() const { return lowest_; }
+  // Whether CPUID traps in its processes.
+  bool cpuid_faults() const { return cpuid_faults_; }
   // The thread that may use its processes.
   pid_t tracer() const { return tracer_; }
 
@@ -32,6 +34,7 @@ class ProcessNest {
   ProcessStub stub_;
   std::unique_ptr<GuestProcess> first_;
   u64 lowest_ = 0;
+  bool cpuid_faults_ = false;
   pid_t tracer_ = 0;
 };
 

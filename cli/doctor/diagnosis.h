@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "cli/doctor/host_facts.h"
+#include "direct-exec/trap_probe.h"
 #include "hw-accel-kvm/kvm_verdict.h"
 
 namespace ringshift {
@@ -19,13 +20,13 @@ struct EngineHealth {
 struct Diagnosis {
   HostFacts host;
   KvmVerdict kvm;
+  TrapProbe trap;
   std::vector<EngineHealth> engines;
   std::string automatic;  // what -engine auto takes
   std::vector<std::string> advice;
 };
 
-// trap: what -engine trap lacks here (probe_trap_host).
-Diagnosis diagnose(HostFacts host, KvmVerdict kvm, const Result<void>& trap);
+Diagnosis diagnose(HostFacts host, KvmVerdict kvm, TrapProbe trap);
 std::string diagnosis_text(const Diagnosis& diagnosis);
 std::string diagnosis_json(const Diagnosis& diagnosis);
 

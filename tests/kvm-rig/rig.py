@@ -18,6 +18,7 @@ import differences
 import host
 import jobs
 import l1
+import lockstep_jobs
 
 SKIP = 77
 
@@ -29,6 +30,7 @@ def arguments():
     parser.add_argument("--initramfs", help="tests/initramfs.gz of the build, for the boots")
     parser.add_argument("--where", choices=("l1", "host", "pvm"), default="l1")
     parser.add_argument("--engine", default="-engine kvm", help="options of all jobs")
+    parser.add_argument("--faulty", help="a program whose bt has a seeded fault: PROGRAM,GUEST,LABEL of the instruction in the guest")
     parser.add_argument("--only", default="", help="run jobs whose name matches")
     parser.add_argument("--seconds", type=int, default=540, help="limit for all of it")
     parser.add_argument("--verbose", action="store_true", help="show the L1's console as it comes")
@@ -105,6 +107,8 @@ def main():
         print("SKIP the conformance guests:", reason)
         guests, known, switched = [], None, None
     all_jobs = jobs.all_jobs(guests, options.initramfs, known, switched, shlex.split(options.engine), in_l1)
+    if options.where != "pvm":
+        all_jobs += lockstep_jobs.all_jobs(guests, options.faulty, in_l1)
     chosen = jobs.select(all_jobs, options.only)
     if in_l1:
         result = run_in_l1(options, chosen)
