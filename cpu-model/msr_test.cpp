@@ -46,7 +46,7 @@ TEST_F(Msr, UnknownIsToldOfOnce) {
   EXPECT_GT(::read(file.get(), text, sizeof text - 1), 0);
   EXPECT_STREQ(
       text,
-      "int: read of unknown MSR 0x179 at eip 00000000\nint: write of unknown MSR 0x17a at eip 00000000\n");
+      "int: read of unknown MSR 0x179 at eip 0000fff0\nint: write of unknown MSR 0x17a at eip 0000fff0\n");
   ::unlink(path.c_str());
 }
 

@@ -53,7 +53,7 @@ struct Rig {
         return 0;
       case Deed::Kind::wait:
         test::run_until(clock, time, time.ns + deed.value);
-        return clock.next_deadline();
+        return 0;  // not the next deadline: a timer may wake for nothing, and is armed anew by a restore
       case Deed::Kind::type:
         if (serial.room() != 0) serial.type(std::string(1, static_cast<char>(deed.value)));
         return serial.room();
@@ -164,6 +164,9 @@ TEST(BoardFuzz, ARestoredBoardGoesOnAsTheOneThatWasSaved) {
     test::run_until(second.clock, second.time, std::max(first.time.ns, second.time.ns));
     test::run_until(first.clock, first.time, second.time.ns);
     test::expect_copy(first.board, second.board);
+    // What a UART has gathered for its backend is the host's, and isn't saved.
+    constexpr u64 kGathered = 100'000'000;
+    for (Rig* const rig : {&first, &second}) test::run_until(rig->clock, rig->time, rig->time.ns + kGathered);
     first.serial.text.clear();
     second.serial.text.clear();
     for (unsigned i = 0; i < kTogether && !::testing::Test::HasFailure(); ++i) {

@@ -314,7 +314,7 @@ void Dispatcher::report(StatsSink& sink) const {
   sink.count("exits", "event", counters_.event_exits);
   sink.count("exits", "host fault", counters_.host_faults);
   const ShadowWindow::Counters windows = windows_.window_counters();
-  sink.count("windows", "bases lost to the host's kernel", counters_.lost_bases);
+  sink.count("host", "GS bases lost by its kernel", counters_.lost_bases);
   sink.count("windows", "host faults", counters_.window_faults);
   sink.count("windows", "faults that no fill mends", counters_.window_failures);
   sink.count("bt", "retranslations of failing instructions", counters_.retranslations);

@@ -48,7 +48,7 @@ TEST_F(LostBase, IsPutBackAtTheNextAccess) {
   });
   cpu_.state.set_reg32(kEsi, 0);
   run_losing();
-  EXPECT_GE(count("windows: bases lost to the host's kernel"), kRounds);
+  EXPECT_GE(count("host: GS bases lost by its kernel"), kRounds);
   EXPECT_EQ(reg(kEsi), kRounds * (kRounds + 1) / 2);
   EXPECT_LE(count("exits: interpreted instruction"), 1u);  // HLT
 }

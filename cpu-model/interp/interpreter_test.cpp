@@ -188,7 +188,8 @@ TEST_F(InterpreterTest, UncachedStepsLeaveNoAttribute) {
 TEST_F(InterpreterTest, NoDebugTrapBehindAShutdown) {
   constexpr u32 kNewTask = 0x6000, kOldTask = 0x6800;
   poke<u64>(kGdt + 0x18, 0x0000890060000067);  // available TSS, base 6000h
-  cpu_.state.gdtr.limit = 0x1f;
+  poke<u64>(kGdt + 0x20, 0x00008b0068000067);  // the old one, busy
+  cpu_.state.gdtr.limit = 0x27;
   cpu_.state.idtr.limit = 0;
   cpu_.state.tr = {0x20, 0, 0x8b, 0x67, 0, kOldTask};
   poke<u16>(kNewTask + 100, 1);
