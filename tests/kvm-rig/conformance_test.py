@@ -81,9 +81,12 @@ class Host(unittest.TestCase):
             def __init__(self, name):
                 self.name = name
         jobs = [Job("guest-pit"), Job("guest-paging"), Job("boot-debian")]
-        pvm = {"usable": False, "why": "it is software", "modules": ["kvm", "kvm_pvm"], "probe": []}
+        pvm = {"usable": False, "why": "it is software", "modules": ["kvm", "kvm_pvm"],
+               "probe": [{"test": "hlt", "works": True, "detail": ""}]}
+        no_device = {**pvm, "why": "there is no /dev/kvm", "probe": []}
         real = {"usable": True, "why": "it is real", "modules": ["kvm", "kvm_amd"], "probe": []}
-        for kvm, where, wanted in ((pvm, "host", 0), (pvm, "pvm", 1), (real, "host", 3), (real, "pvm", 0)):
+        for kvm, where, wanted in ((pvm, "host", 0), (pvm, "pvm", 1), (real, "host", 3), (real, "pvm", 0),
+                                 (no_device, "pvm", 0)):
             chosen, reasons = host.choose(kvm, where, jobs)
             self.assertEqual((len(chosen), len(reasons)), (wanted, 3 - wanted), (kvm, where))
         self.assertIn("SKIP guest-paging: it is software", host.choose(pvm, "pvm", jobs)[1])

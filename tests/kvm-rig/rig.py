@@ -32,7 +32,7 @@ def arguments():
     parser.add_argument("--engine", default="-engine kvm", help="options of all jobs")
     parser.add_argument("--faulty", help="a program whose bt has a seeded fault: PROGRAM,GUEST,LABEL of the instruction in the guest")
     parser.add_argument("--only", default="", help="run jobs whose name matches")
-    parser.add_argument("--seconds", type=int, default=540, help="limit for all of it")
+    parser.add_argument("--seconds", type=int, default=1100, help="limit for all of it")
     parser.add_argument("--verbose", action="store_true", help="show the L1's console as it comes")
     parser.add_argument("guests", nargs="*", help="conformance guests")
     return parser.parse_args()
