@@ -49,7 +49,7 @@ Result<void> WindowBase::prepare() {
 
 void WindowBase::begin_run() {
   if (!nothing_) return;
-  const int thread = ::gettid();
+  const std::thread::id thread = std::this_thread::get_id();  // no system call: runs may be short
   if (thread == thread_) return;
   RS_CHECK(::syscall(SYS_arch_prctl, ARCH_SET_GS, nothing_->base()) == 0);
   thread_ = thread;

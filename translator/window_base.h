@@ -9,6 +9,7 @@
 #pragma once
 
 #include <optional>
+#include <thread>
 
 #include "mmu-shadow/window_range.h"
 #include "translator/bt_context.h"
@@ -48,7 +49,7 @@ class WindowBase {
 
   BtContext& context_;
   std::optional<WindowRange> nothing_;  // stays empty
-  int thread_ = 0;                      // the one that has it as its base
+  std::thread::id thread_;              // the one that has it as its base
 };
 
 }  // namespace ringshift::bt

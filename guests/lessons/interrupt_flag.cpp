@@ -15,7 +15,8 @@ bool on_interrupt(Frame& frame) {
   return true;
 }
 
-// Whether the timer's interrupt comes within some 10 ms or more after `section`, which began with interrupts on.
+// Whether the timer's interrupt comes within some 10 ms or more after `section`, which began with interrupts
+// on.
 bool ticks_after(void (*section)()) {
   program_timer(0, 1193);
   asm volatile("sti");
