@@ -8,7 +8,6 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/doctor/diagnosis.h"
-#include "direct-exec/compatibility_mode.h"
 #include "hw-accel-kvm/probe_guests.h"
 #include "machine/test_guest.h"
 

@@ -2,10 +2,10 @@
 #include "report/child_process.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <signal.h>
 #include <fstream>
 
 #include "base/host_clock.h"

@@ -1,6 +1,7 @@
 // What the host's kernel knows of GS base.
 #include "translator/window_base.h"
 
+#include <asm/hwcap2.h>
 #include <asm/prctl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -14,9 +15,8 @@ namespace ringshift::bt {
 
 namespace {
 
-constexpr unsigned long kHwcap2Fsgsbase = 1 << 1;  // the kernel saves and restores what WRGSBASE sets
-
-bool kernel_keeps_bases() { return (getauxval(AT_HWCAP2) & kHwcap2Fsgsbase) != 0; }
+// Whether it saves and restores what WRGSBASE sets.
+bool kernel_keeps_bases() { return (getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE) != 0; }
 
 thread_local sigjmp_buf after_probe;
 

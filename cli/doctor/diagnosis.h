@@ -4,7 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "base/result.h"
 #include "cli/doctor/host_facts.h"
 #include "direct-exec/trap_probe.h"
 #include "hw-accel-kvm/kvm_verdict.h"
