@@ -64,7 +64,8 @@ void translate_cpuid(Emitter& emitter, InterpretSite* site);
 void translate_port(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site);
 void translate_transition(Emitter& emitter, Treatment treatment, InterpretSite* site);
 
-// Block ends (translate_branch.cpp).
+// Block ends (translate_branch.cpp). First what CALL and RET do to the stack; RET leaves its target in r8d.
+void translate_stack_of_branch(Emitter& emitter, const GuestInstruction& guest, Treatment treatment);
 void translate_branch(Emitter& emitter, const GuestInstruction& guest, Treatment treatment,
                       TranslationBlock& block);
 
