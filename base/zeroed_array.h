@@ -1,4 +1,5 @@
-// ZeroedArray: a large table that begins as zeros, and whose pages cost no memory and no time until they are used.
+// ZeroedArray: a large table that begins as zeros, and whose pages cost no memory and no time until they are
+// used.
 #pragma once
 
 #include <cstdlib>
