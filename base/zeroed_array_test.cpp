@@ -12,7 +12,8 @@
 namespace ringshift {
 namespace {
 
-constexpr std::size_t kCount = (std::size_t{64} << 20) / sizeof(u64);  // more than malloc ever keeps for later
+constexpr std::size_t kCount =
+    (std::size_t{64} << 20) / sizeof(u64);  // more than malloc ever keeps for later
 constexpr std::size_t kHostPage = 4096;
 
 std::size_t resident_pages(ZeroedArray<u64>& array) {
@@ -20,7 +21,8 @@ std::size_t resident_pages(ZeroedArray<u64>& array) {
   const u64 bytes = reinterpret_cast<u64>(array.end()) - begin;
   std::vector<unsigned char> pages(bytes / kHostPage + 1);
   EXPECT_EQ(::mincore(reinterpret_cast<void*>(begin), bytes, pages.data()), 0);
-  return static_cast<std::size_t>(std::count_if(pages.begin(), pages.end(), [](unsigned char page) { return (page & 1) != 0; }));
+  return static_cast<std::size_t>(
+      std::count_if(pages.begin(), pages.end(), [](unsigned char page) { return (page & 1) != 0; }));
 }
 
 TEST(ZeroedArray, begins_as_zeros) {
