@@ -35,7 +35,7 @@ GuestDisassembler::Line GuestDisassembler::line(std::span<const u8> bytes, u32 e
   return ok ? Line{text, insn.length} : Line{"?", 0};
 }
 
-// The library is loaded by the first listing: it has 80,000 relocations, which every start would wait for.
+// The library is loaded by the first listing: it has 77,000 relocations, which every start would wait for.
 struct HostDisassembler::Handle {
   Handle();
   Handle(const Handle&) = delete;
