@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/zeroed_array.h"
 #include "memory/physical_map.h"
 #include "translator/bt_context.h"
 #include "translator/code_cache.h"
@@ -81,7 +82,7 @@ class BlockTable {
   std::deque<std::unique_ptr<TranslationBlock>> blocks_;
   std::size_t before_ = 0;
   u64 side_bytes_ = 0;  // of all blocks
-  std::vector<TranslationBlock*> buckets_;
+  ZeroedArray<TranslationBlock*> buckets_;
   struct PageBlocks {
     TranslationBlock* from = nullptr;  // blocks that start on the page
     TranslationBlock* into = nullptr;  // blocks that end on it, their second
