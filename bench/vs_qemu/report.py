@@ -58,7 +58,8 @@ def _suite_table(results, names):
     blank = [""] * (1 + len(names))
     for group in dict.fromkeys(results.groups.values()):
         means = ratios(lambda a, b, g=group: results.group_mean(g, a, b))
-        lines.append([f"mean of {group}", group, *blank, *means])
+        if any(mean != _times(None) for mean in means):
+            lines.append([f"mean of {group}", group, *blank, *means])
     return _table(header, lines)
 
 

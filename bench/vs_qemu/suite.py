@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 
+_LISTED = re.compile(r"^([a-z0-9-]+) ([a-z0-9]+)\r?$", re.M)
 _LINE = re.compile(rb"^row (\S+) +(\S+) +(?:([\d.]+) ([0-9a-f]{8})|failed: (.*?))\r?$", re.M)
 
 
@@ -33,7 +34,11 @@ def list_rows(suite):
         if error.errno == errno.ENOEXEC:
             return []
         raise
-    return [tuple(line.split()) for line in text.splitlines()]
+    return parse_list(text)
+
+
+def parse_list(text):
+    return _LISTED.findall(text)
 
 
 def parse_figures(output):
