@@ -65,7 +65,7 @@ def list_suite(guests, contender):
     """(name, group) of the suite's rows, of a guest that lists them: for a host that can't run the suite."""
     with guests.start(contender, guests.small_initrd, "console=ttyS0 quiet suite.run=list") as run:
         run.wait_for(rb"suite: done", guests.timeout)
-        return parse_list(run.output.decode(errors="replace"))
+        return parse_list(run.output)
 
 
 def run_suite(guests, contender, rows, milliseconds):

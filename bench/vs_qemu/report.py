@@ -49,17 +49,17 @@ def _suite_table(results, names):
     header += [f"{name} / native" for name in names] + [f"{name} / qemu" for name in others]
 
     def ratios(of):
-        return [_times(of(name, "native")) for name in names] + [_times(of(name, "qemu")) for name in others]
+        return [of(name, "native") for name in names] + [of(name, "qemu") for name in others]
 
     lines = []
     for row, group in results.groups.items():
         figures = [_number(results.typical_of(row, name)) for name in ["native", *names]]
-        lines.append([row, group, *figures, *ratios(lambda a, b, r=row: results.ratio(r, a, b))])
+        lines.append([row, group, *figures, *map(_times, ratios(lambda a, b, r=row: results.ratio(r, a, b)))])
     blank = [""] * (1 + len(names))
     for group in dict.fromkeys(results.groups.values()):
         means = ratios(lambda a, b, g=group: results.group_mean(g, a, b))
-        if any(mean != _times(None) for mean in means):
-            lines.append([f"mean of {group}", group, *blank, *means])
+        if any(means):
+            lines.append([f"mean of {group}", group, *blank, *map(_times, means)])
     return _table(header, lines)
 
 

@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 
-_LISTED = re.compile(r"^([a-z0-9-]+) ([a-z0-9]+)\r?$", re.M)
+_LISTED = re.compile(rb"^([a-z0-9-]+) ([a-z0-9]+)\r?$", re.M)
 _LINE = re.compile(rb"^row (\S+) +(\S+) +(?:([\d.]+) ([0-9a-f]{8})|failed: (.*?))\r?$", re.M)
 
 
@@ -26,19 +26,24 @@ def build_suite(target):
     return target
 
 
-def list_rows(suite):
-    """(name, group) of each row, in order; none where the host runs no 32-bit programs."""
+def _run_here(command, **options):
+    """What the suite prints on this host: nothing where that runs no 32-bit programs."""
     try:
-        text = subprocess.run([suite, "list"], check=True, stdout=subprocess.PIPE, text=True).stdout
+        return subprocess.run(command, stdout=subprocess.PIPE, **options).stdout
     except OSError as error:
         if error.errno == errno.ENOEXEC:
-            return []
+            return b""
         raise
-    return parse_list(text)
 
 
-def parse_list(text):
-    return _LISTED.findall(text)
+def list_rows(suite):
+    """(name, group) of each row, in order; none where the host runs no 32-bit programs."""
+    return parse_list(_run_here([suite, "list"], check=True))
+
+
+def parse_list(output):
+    """(name, group) of each row, of what "list" printed."""
+    return [(name.decode(), group.decode()) for name, group in _LISTED.findall(output)]
 
 
 def parse_figures(output):
@@ -51,8 +56,7 @@ def parse_figures(output):
 
 
 def run_natively(suite, rows, milliseconds):
-    """The same program on this host. The serial port is the guest's own."""
+    """The same program on this host; no figures where it can't run. The serial port is the guest's own."""
     wanted = [row for row in rows if row != "serial-1k"]
     command = [suite, "-t", str(milliseconds), *wanted]
-    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, timeout=600)
-    return parse_figures(done.stdout)
+    return parse_figures(_run_here(command, check=False, timeout=600))
