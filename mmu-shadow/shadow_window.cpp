@@ -21,6 +21,7 @@ ShadowWindow::ShadowWindow(PhysicalMap& physical, WindowKey key, std::unique_ptr
 
 void ShadowWindow::assign(WindowKey key) {
   drop_all();
+  short_lived_.forget();
   key_ = key;
 }
 

@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "cpu-model/paging.h"
+#include "mmu-shadow/short_lived_pages.h"
 #include "mmu-shadow/window_range.h"
 #include "mmu-shadow/window_records.h"
 
@@ -114,6 +115,7 @@ class ShadowWindow {
   void resync_region(const Cpu& cpu, u32 index);
   void resync_twin(const Cpu& cpu, u32 index);
   bool still_stands(u32 index, const DirectoryPath& path);
+  PageRange changed_run(u32 index, const DirectoryPath& path, u32 first) const;
   void compare_pages(u32 index, const DirectoryPath& path, PageRange indices);
   void drop_watched(const Cpu& cpu);
   void protect_pages(PageRange range);
@@ -121,6 +123,9 @@ class ShadowWindow {
   // Attributes of pages that aren't mapped. In another address space the way past a missing mapping is a trap
   // for each access, which no number of changes outweighs.
   PageFlags kept_off() const { return base_ != nullptr ? kAttrWatch | kAttrNoWindow : kAttrWatch; }
+  // Neither can pages that don't live long stay away there. A process's pages each change once, by copy on
+  // write, however many processes have the window after another.
+  bool keeps_short_lived_out() const { return base_ != nullptr && key_.role != WindowRole::user; }
   static PageRange pages_of_region(u32 index) { return {index * kRegionPages, (index + 1) * kRegionPages}; }
 
   PhysicalMap& physical_;
@@ -128,6 +133,7 @@ class ShadowWindow {
   u8* base_ = nullptr;
   WindowKey key_;
   WindowRecords records_;
+  ShortLivedPages short_lived_;
   u32 evict_from_ = 0;
   Counters counters_;
 };
