@@ -74,10 +74,7 @@ class ShadowWindow {
   void evict(u64 vmas);
 
   bool present(Gva gva) const { return records_.find(gva >> kPageShift) != nullptr; }
-  bool writable(Gva gva) const {
-    const auto* record = records_.find(gva >> kPageShift);
-    return record != nullptr && record->writable;
-  }
+  bool writable(Gva gva) const { return writable_page(gva >> kPageShift); }
   u64 pages() const { return records_.pages(); }
   // That the kernel needs for it, guards included.
   u64 vmas() const { return records_.vmas() + WindowRange::kGuardVmas; }
@@ -119,6 +116,11 @@ class ShadowWindow {
   void compare_pages(u32 index, const DirectoryPath& path, PageRange indices);
   void drop_watched(const Cpu& cpu);
   void protect_pages(PageRange range);
+  PageRange code_around(u32 page) const;
+  bool writable_page(u32 page) const {
+    const WindowRecords::Page* const record = records_.find(page);
+    return record != nullptr && record->writable;
+  }
   void unmap_pages(PageRange range);
   // Attributes of pages that aren't mapped. In another address space the way past a missing mapping is a trap
   // for each access, which no number of changes outweighs.

@@ -1,4 +1,5 @@
-// ShortLivedPages: linear pages that the guest maps and flushes again and again, as a kernel's fixmap or kmap.
+// ShortLivedPages: linear pages that the guest maps and flushes again and again, as a kernel's fixmap or
+// kmap.
 //
 // In a window each such life costs a host fault and two system calls, which the few accesses of it don't win
 // back; a lookup walks the guest's tables for a fraction of that. Only what INVLPG took away counts, and only

@@ -231,6 +231,26 @@ TEST_F(Windows, AttributesReachEveryWindow) {
   EXPECT_FALSE(read_at(in(), kGva));
 }
 
+TEST_F(Windows, WithPagingOnTheFirstChangeEmptiesTheWindowForPagingOff) {
+  ShadowWindow& physical = in();
+  fill(kPages, AccessKind::write);
+  phys_.add_attribute(kPages, kAttrBtCode);
+  EXPECT_FALSE(writable_at(physical, kPages));
+  EXPECT_TRUE(writable_at(physical, kPages + kPageSize)) << "while it is in use, it follows";
+  enable_paging();
+  map(kKernel, kPages, kKernelData);
+  cpu_.flush_all();
+  EXPECT_NE(&in(), &physical);
+  EXPECT_GT(physical.pages(), 0u);
+  phys_.add_attribute(kPages + kPageSize, kAttrBtCode);
+  EXPECT_EQ(physical.pages(), 0u);
+  cpu_.state.cr0 &= ~u64{kCr0Pg};
+  cpu_.flush_all();
+  EXPECT_EQ(&in(), &physical);
+  EXPECT_EQ(fill(kPages + kPageSize, AccessKind::read), FillResult::mapped);
+  EXPECT_FALSE(writable_at(physical, kPages + kPageSize));
+}
+
 TEST_F(Windows, LeastRecentlyUsedIsRecycled) {
   enable_paging();
   WindowSet small(cpu_, {.windows = 3});

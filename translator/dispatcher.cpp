@@ -320,6 +320,8 @@ void Dispatcher::report(StatsSink& sink) const {
   sink.count("bt", "retranslations of failing instructions", counters_.retranslations);
   sink.count("windows", "fills", windows.fills);
   sink.count("windows", "pages mapped", windows.pages_mapped);
+  sink.count("windows", "unmappings", windows.unmap_calls);
+  sink.count("windows", "protections", windows.protect_calls);
   sink.count("windows", "switches", windows_.counters().switches);
   sink.count("windows", "resynchronisations", windows.resyncs);
   sink.count("windows", "evictions", windows_.counters().evictions);
