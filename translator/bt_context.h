@@ -7,8 +7,11 @@
 
 #include <atomic>
 #include <cstddef>
+#include <new>
+#include <type_traits>
 
 #include "base/tsc_scale.h"
+#include "base/zeroed_array.h"
 #include "cpu-model/cpu.h"
 
 namespace ringshift::bt {
@@ -64,10 +67,24 @@ struct BtContext {
   // A segment load has left its block for another mode: what comes next is the instruction behind it, not the
   // block's end. For the verifier.
   bool left_amid = false;
-  JumpEntry jump_table[kJumpEntries] = {};
+  JumpEntry jump_table[kJumpEntries];  // not written at first: see BtContextPages
 
   u64 jump_tag(u32 eip) const { return u64{jump_generation} << 32 | eip; }
 };
 static_assert(offsetof(BtContext, jump_generation) == offsetof(BtContext, quiet) + 4);
+
+// A context on pages that are zero until they are used: a megabyte of jump table is written by none of them
+// before it has an entry there.
+class BtContextPages {
+ public:
+  BtContextPages() : context_(new (memory_.begin()) BtContext) {}
+  BtContext& context() { return *context_; }
+
+ private:
+  static_assert(std::is_trivially_destructible_v<BtContext> &&
+                alignof(BtContext) <= alignof(std::max_align_t));
+  ZeroedArray<unsigned char> memory_{sizeof(BtContext)};
+  BtContext* context_;
+};
 
 }  // namespace ringshift::bt

@@ -175,7 +175,8 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   CodeCache cache_;
   RuntimeStubs stubs_;
   Listing listing_;
-  BtContext context_;
+  BtContextPages context_pages_;
+  BtContext& context_ = context_pages_.context();
   BlockTable blocks_;
   BlockTranslator translator_;
   WindowSet windows_;
