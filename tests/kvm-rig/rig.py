@@ -8,12 +8,10 @@ import contextlib
 import io
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 import time
 
-import debian_packages
 import differences
 import host
 import jobs
@@ -39,11 +37,11 @@ def arguments():
 
 
 def run_in_l1(options, chosen):
-    if shutil.which("qemu-system-x86_64") is None:
-        return "SKIP: qemu-system-x86_64 isn't installed (qemu-system-x86)"
+    if reason := l1.machine.unavailable():
+        return f"SKIP: {reason}"
     try:
-        packages = debian_packages.fetch(os.path.join(options.build, "packages"))
-    except debian_packages.Unavailable as error:
+        packages = l1.packages(os.path.join(options.build, "packages"))
+    except l1.Unavailable as error:
         return f"SKIP: {error}"
     files = {path: "/rig/files/" + os.path.basename(path) for job in chosen for path in job.files}
     image = os.path.join(options.build, "l1.gz")
