@@ -148,7 +148,10 @@ std::string Comparison::differences(const Sequence& sequence, const TestCase& te
   write_code(*code, sequence.start);
   fill(expected_);
   const RunResult expected = expected_.run(test.state);
-  if (expected.stop.vector == kEndless) return {};
+  if (expected.stop.vector == kEndless) {
+    ++endless_;
+    return {};
+  }
   ++stops_[expected.stop.vector % stops_.size()];
   if (expected.state.eip == sequence.start - sequence.base + code->size() - 1) ++finished_;
   for (unsigned i = 0; i < repeat; ++i) {

@@ -4,10 +4,13 @@
 // the interrupted state are then read from EIP and the ring 0 stack.
 #include "tests/differential/engine_runner.h"
 
+#include <optional>
+
 #include <cstring>
 
 #include "base/check.h"
 #include "cpu-model/segmentation.h"
+#include "tests/differential/endless_watch.h"
 #include "tests/differential/small_segments.h"
 
 namespace ringshift::differential {
@@ -164,10 +167,14 @@ RunResult EngineRunner::run(const UserState& user) {
   state.segment(Seg::ds) = segment_of(user.ds);
   state.segment(Seg::es) = segment_of(user.es);
   engine_->restore(state);
+  std::optional<EndlessWatch> watch;
+  if (tells_endless_) watch.emplace(control_);
   const ExitReason reason = engine_->run(*this);
   engine_->save(state);
   RunResult result = read_stop(state);
   if (reason != ExitReason::halted) result.stop.vector = 0x1000 + static_cast<u32>(reason);
+  if (watch && watch->ended() && reason == ExitReason::requested) result.stop.vector = kEndless;
+  control_.clear_event(kEventExit);
   return result;
 }
 

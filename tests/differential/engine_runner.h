@@ -22,6 +22,9 @@ class EngineRunner final : public Runner, private CpuIo {
   const u8* arena(ArenaIndex index) const override;
   RunResult run(const UserState& state) override;
   void report(StatsSink& sink) const { engine_->report(sink); }
+  // Runs that go round for ever end with kEndless, as HostRunner's do: for the one that results are expected
+  // from.
+  void tell_endless() { tells_endless_ = true; }
 
  private:
   EngineRunner(GuestMemory memory, CpuidTable cpuid);
@@ -51,6 +54,7 @@ class EngineRunner final : public Runner, private CpuIo {
   std::unique_ptr<ExecutionEngine> engine_;
   VcpuState base_{};
   u64 next_table_;
+  bool tells_endless_ = false;
 };
 
 }  // namespace ringshift::differential
