@@ -7,7 +7,8 @@ namespace ringshift::differential {
 
 class EndlessWatch {
  public:
-  // Until destroyed, the engine is asked to stop after a second or two of this process's CPU time. One at a time.
+  // Until destroyed, the engine is asked to stop after a second or two of this process's CPU time. One at a
+  // time.
   explicit EndlessWatch(RunControl& control);
   ~EndlessWatch();
   EndlessWatch(const EndlessWatch&) = delete;
