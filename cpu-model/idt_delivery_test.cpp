@@ -1,5 +1,6 @@
 // Tests of delivery through interrupt and trap gates, to the byte on the stack.
 #include "cpu-model/transfer_test_machine.h"
+#include "cpu-model/empty_board.h"
 
 namespace ringshift {
 namespace {
@@ -160,18 +161,10 @@ TEST_F(Delivery, DebugFaultsAndTraps) {
   EXPECT_EQ(stacked(2) & kFlagRf, kFlagRf);
 }
 
-class Controller final : public CpuIo {
+class Controller final : public EmptyBoard {
  public:
   int vector = -1;
-  u32 port_in(u16, unsigned) override { return ~0u; }
-  void port_out(u16, unsigned, u32) override {}
-  u64 mmio_read(Gpa, unsigned) override { return ~u64{0}; }
-  void mmio_write(Gpa, unsigned, u64) override {}
   int acknowledge_interrupt() override { return vector; }
-  u64 read_tsc() override { return 0; }
-  void service(u32) override {}
-  void apic_base_changed(u64) override {}
-  void set_ferr(bool) override {}
 };
 
 TEST_F(Delivery, PendingEventsInOrder) {

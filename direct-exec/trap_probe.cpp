@@ -7,6 +7,7 @@
 #include "base/host_clock.h"
 #include "direct-exec/process_nest.h"
 #include "direct-exec/trap_engine.h"
+#include "cpu-model/empty_board.h"
 
 namespace ringshift {
 
@@ -23,23 +24,15 @@ constexpr u32 kTraps = 300;
 constexpr u8 kGuest[] = {0x64, 0xa0, 0, 0, 0, 0, 0xe6, kPort, 0x49, 0x75, 0xfb, 0xf4};
 
 // What the probe's guest writes to its port, and when.
-class ProbeIo final : public CpuIo {
+class ProbeIo final : public EmptyBoard {
  public:
   std::vector<u64> times;
   bool all_right = true;
 
-  u32 port_in(u16, unsigned) override { return ~u32{0}; }
   void port_out(u16 port, unsigned, u32 value) override {
     all_right = all_right && port == kPort && value == kAnswer;
     times.push_back(host_clock_ns());
   }
-  u64 mmio_read(Gpa, unsigned) override { return ~u64{0}; }
-  void mmio_write(Gpa, unsigned, u64) override {}
-  int acknowledge_interrupt() override { return -1; }
-  u64 read_tsc() override { return 0; }
-  void service(u32) override {}
-  void apic_base_changed(u64) override {}
-  void set_ferr(bool) override {}
 };
 
 class EntryCount final : public StatsSink {

@@ -11,10 +11,11 @@
 #include "memory/physical_map.h"
 #include "tests/differential/engine_factory.h"
 #include "tests/differential/flat_machine.h"
+#include "cpu-model/empty_board.h"
 
 namespace ringshift::differential {
 
-class EngineRunner final : public Runner, private CpuIo {
+class EngineRunner final : public Runner, private EmptyBoard {
  public:
   static Result<std::unique_ptr<EngineRunner>> create(const EngineFactory& factory, bool low_arena);
 
@@ -35,15 +36,6 @@ class EngineRunner final : public Runner, private CpuIo {
   void prepare_base_state();
   RunResult read_stop(const VcpuState& state) const;
 
-  u32 port_in(u16, unsigned) override { return ~0u; }
-  void port_out(u16, unsigned, u32) override {}
-  u64 mmio_read(Gpa, unsigned) override { return ~u64{0}; }
-  void mmio_write(Gpa, unsigned, u64) override {}
-  int acknowledge_interrupt() override { return -1; }
-  u64 read_tsc() override { return 0; }
-  void service(u32) override {}
-  void apic_base_changed(u64) override {}
-  void set_ferr(bool) override {}
 
   GuestMemory memory_;
   PhysicalMap physical_;
