@@ -8,8 +8,8 @@
 #include <memory>
 
 #include "cpu-model/cpu.h"
-#include "translator/bt_engine.h"
 #include "cpu-model/empty_board.h"
+#include "translator/bt_engine.h"
 
 namespace ringshift::bench {
 

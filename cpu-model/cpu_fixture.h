@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "cpu-model/cpu.h"
-#include "cpu-model/outcome.h"
 #include "cpu-model/empty_board.h"
+#include "cpu-model/outcome.h"
 
 namespace ringshift {
 

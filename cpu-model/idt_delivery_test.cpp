@@ -1,6 +1,6 @@
 // Tests of delivery through interrupt and trap gates, to the byte on the stack.
-#include "cpu-model/transfer_test_machine.h"
 #include "cpu-model/empty_board.h"
+#include "cpu-model/transfer_test_machine.h"
 
 namespace ringshift {
 namespace {

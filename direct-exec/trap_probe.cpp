@@ -5,9 +5,9 @@
 #include <cstring>
 
 #include "base/host_clock.h"
+#include "cpu-model/empty_board.h"
 #include "direct-exec/process_nest.h"
 #include "direct-exec/trap_engine.h"
-#include "cpu-model/empty_board.h"
 
 namespace ringshift {
 

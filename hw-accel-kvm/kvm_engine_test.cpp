@@ -6,8 +6,8 @@
 #include <thread>
 
 #include "cpu-model/cpu_fixture.h"
-#include "cpu-model/vcpu_dump.h"
 #include "cpu-model/empty_board.h"
+#include "cpu-model/vcpu_dump.h"
 
 namespace ringshift {
 namespace {

@@ -9,8 +9,8 @@
 #include <string>
 
 #include "cpu-model/cpu_fixture.h"
-#include "translator/bt_engine.h"
 #include "cpu-model/empty_board.h"
+#include "translator/bt_engine.h"
 
 namespace ringshift::bt {
 

@@ -2,9 +2,9 @@
 // instruction.
 #include <fmt/format.h>
 
+#include "cpu-model/empty_board.h"
 #include "cpu-model/interp/interpreter.h"
 #include "translator/bt_fixture.h"
-#include "cpu-model/empty_board.h"
 
 namespace ringshift::bt {
 namespace {

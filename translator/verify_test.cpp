@@ -2,9 +2,9 @@
 #include <cstdio>
 #include <cstring>
 
+#include "cpu-model/empty_board.h"
 #include "translator/bt_fixture.h"
 #include "translator/verify_notes.h"
-#include "cpu-model/empty_board.h"
 
 namespace ringshift::bt {
 namespace {

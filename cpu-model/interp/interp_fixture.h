@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "cpu-model/cpu_fixture.h"
-#include "cpu-model/interp/interpreter.h"
 #include "cpu-model/empty_board.h"
+#include "cpu-model/interp/interpreter.h"
 
 namespace ringshift {
 

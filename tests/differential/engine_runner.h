@@ -6,12 +6,12 @@
 #include "base/trace.h"
 #include "cpu-model/cpu.h"
 #include "cpu-model/cpuid.h"
+#include "cpu-model/empty_board.h"
 #include "cpu-model/execution_engine.h"
 #include "memory/guest_memory.h"
 #include "memory/physical_map.h"
 #include "tests/differential/engine_factory.h"
 #include "tests/differential/flat_machine.h"
-#include "cpu-model/empty_board.h"
 
 namespace ringshift::differential {
 
@@ -35,7 +35,6 @@ class EngineRunner final : public Runner, private EmptyBoard {
   void put64(u64 physical, u64 value) { put(physical, &value, sizeof value); }
   void prepare_base_state();
   RunResult read_stop(const VcpuState& state) const;
-
 
   GuestMemory memory_;
   PhysicalMap physical_;

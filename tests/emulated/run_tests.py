@@ -17,6 +17,7 @@ import time
 import debian_packages
 import host_root
 import machine
+import reasoned_list
 
 SKIP = 77
 
@@ -55,16 +56,15 @@ def tests_of(build):
 
 
 def known_of(path):
-    """{test: [names]} of the list, and the tests to leave out."""
-    known, left_out = {}, set()
-    if path is None:
-        return known, left_out
-    with open(path, encoding="utf-8") as file:
-        for line in file:
-            if match := re.match(r"leave out (\S+)$", line):
-                left_out.add(match[1])
-            elif match := re.match(r"(?:sometimes )?([\w-]+): (.+)", line):
-                known.setdefault(match[1], []).append(match[2].strip())
+    """{test: [names]} of the list, and {test: reason} of those to leave out."""
+    known, left_out = {}, {}
+    for line, reason in reasoned_list.read(path) if path else ():
+        if match := re.match(r"leave out (\S+)$", line):
+            left_out[match[1]] = reason
+        elif match := re.match(r"(?:sometimes )?([\w-]+): (.+)", line):
+            known.setdefault(match[1], []).append(match[2])
+        else:
+            raise reasoned_list.wrong(path, line)
     return known, left_out
 
 
@@ -83,7 +83,9 @@ def chosen_tests(options):
               if (test.needs_trap or test.name in options.test) and re.search(options.only, test.name)]
     for test in chosen:
         let(test, known, os.path.abspath(options.known or os.devnull))
-    print("left out:", ", ".join(test.name for test in chosen if test.name in left_out) or "none")
+    for test in chosen:
+        if test.name in left_out:
+            print(f"left out: {test.name} ({left_out[test.name]})")
     return [test for test in chosen if test.name not in left_out]
 
 

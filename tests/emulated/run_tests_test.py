@@ -23,7 +23,7 @@ class Tests(unittest.TestCase):
             file.write("# why\nunit: A.B\nunit: C.D\nguest: a check\nleave out guest-x\n")
             file.flush()
             known, left_out = run_tests.known_of(file.name)
-        self.assertEqual((known["unit"], known["guest"], left_out), (["A.B", "C.D"], ["a check"], {"guest-x"}))
+        self.assertEqual((known["unit"], known["guest"], left_out), (["A.B", "C.D"], ["a check"], {"guest-x": "why"}))
         unit, guest = described("unit", "/b/unit"), described("guest", "/t/run", "--differences", "own", "list")
         for test in (unit, guest):
             run_tests.let(test, known, "list-of-the-emulator")

@@ -7,8 +7,10 @@ import sys
 import conformance
 from jobs import Job
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lockstep"))
+for folder in ("lockstep", "emulated"):
+    sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", folder))
 import find_fault  # noqa: E402
+import reasoned_list  # noqa: E402
 
 HERE = os.path.dirname(__file__)
 AGREE, DIFFER = 0, 12
@@ -17,20 +19,14 @@ AGREE, DIFFER = 0, 12
 def known_differences(path=os.path.join(HERE, "lockstep.differences")):
     """{guest: (pattern of the first difference, reason)}: lines "GUEST: PATTERN", the reason is the comment above; and {guest:
     reason} of "skip GUEST"."""
-    differences, skipped, reason, in_comment = {}, {}, "", False
-    with open(path, encoding="utf-8") as file:
-        for line in file:
-            if line.startswith("#"):
-                reason = (reason + " " if in_comment else "") + line[1:].strip()
-                in_comment = True
-                continue
-            in_comment = False
-            if match := re.match(r"skip (\w+)$", line):
-                skipped[match[1]] = reason
-            elif match := re.match(r"(\w+): (.+)", line):
-                differences[match[1]] = (match[2].strip(), reason)
-            elif line.strip():
-                raise ValueError(f"{path}: {line.strip()}")
+    differences, skipped = {}, {}
+    for line, reason in reasoned_list.read(path):
+        if match := re.match(r"skip (\w+)$", line):
+            skipped[match[1]] = reason
+        elif match := re.match(r"(\w+): (.+)", line):
+            differences[match[1]] = (match[2], reason)
+        else:
+            raise reasoned_list.wrong(path, line)
     return differences, skipped
 
 
