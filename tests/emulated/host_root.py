@@ -23,8 +23,9 @@ mount -t tmpfs tmpfs /host/dev/shm
 mount -t tmpfs tmpfs /host/tmp
 ifconfig lo up
 """
-# Seconds of this host's: a machine that has nothing to say for so long is dead.
-SILENCE = 150
+# Seconds of this host's: a machine that has nothing to say for so long is dead. A whole era-bench takes 90 on an idle host, and its
+# reader says nothing before the end.
+SILENCE = 480
 PATH = "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 
 

@@ -30,7 +30,7 @@ def arguments():
     parser.add_argument("--test", action="append", default=[], help="this one of ctest's too")
     parser.add_argument("--known", help="what the emulator gets wrong")
     parser.add_argument("--only", default="", help="of these tests those whose name matches")
-    parser.add_argument("--seconds", type=int, default=1100, help="limit for all of it")
+    parser.add_argument("--seconds", type=int, default=1600, help="limit for all of it")
     parser.add_argument("--verbose", action="store_true", help="show the machine's console as it comes")
     return parser.parse_args()
 
