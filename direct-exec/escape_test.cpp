@@ -102,6 +102,13 @@ class EscapeTest : public TrapFixture {
     EXPECT_TRUE(untouched());
   }
 
+  // Counts as vector 99h in vectors(), on a stack of its own.
+  void set_sysenter_target() {
+    state_.sysenter_cs = 8;
+    state_.sysenter_esp = 0x7000;
+    state_.sysenter_eip = kHandlers + 0x99 * 8;
+  }
+
   std::string path_;
 };
 
@@ -157,9 +164,7 @@ TEST_F(EscapeTest, Int80IsTheGuests) {
 }
 
 TEST_F(EscapeTest, SysenterIsTheGuests) {
-  state_.sysenter_cs = 8;
-  state_.sysenter_esp = 0x7000;
-  state_.sysenter_eip = kHandlers + 0x99 * 8;
+  set_sysenter_target();
   EXPECT_EQ(ATTACK(sysenter), ExitReason::halted);
   EXPECT_EQ(vectors(), Vectors{0x99});
   EXPECT_EQ(state_.reg32(kEsp), 0x7000u);
@@ -169,9 +174,7 @@ TEST_F(EscapeTest, SysenterIsTheGuests) {
 
 // Linux reads an argument at EBP, and gives up where it can't: EAX is lost then on CPUs of Intel's.
 TEST_F(EscapeTest, SysenterNeedsNoStack) {
-  state_.sysenter_cs = 8;
-  state_.sysenter_esp = 0x7000;
-  state_.sysenter_eip = kHandlers + 0x99 * 8;
+  set_sysenter_target();
   EXPECT_EQ(ATTACK(sysenter_ebp), ExitReason::halted);
   EXPECT_EQ(vectors(), Vectors{0x99});
   EXPECT_EQ(state_.reg32(kEsp), 0x7000u);

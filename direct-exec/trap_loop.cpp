@@ -19,7 +19,7 @@ constexpr u32 kViews = 12;
 // siginfo's code of a trap by TF, and of INT1 (asm-generic/siginfo.h).
 constexpr int kTrapBranch = TRAP_BRKPT, kTrapTrace = TRAP_TRACE;
 
-// And SYSENTER otherwise.
+// For its system calls of 32-bit code, on this CPU; else SYSENTER.
 bool linux_uses_syscall() { return __builtin_cpu_is("amd") != 0; }
 
 }  // namespace

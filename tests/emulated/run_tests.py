@@ -83,7 +83,6 @@ def chosen_tests(options):
               if (test.needs_trap or test.name in options.test) and re.search(options.only, test.name)]
     for test in chosen:
         let(test, known, os.path.abspath(options.known or os.devnull))
-    for test in chosen:
         if test.name in left_out:
             print(f"left out: {test.name} ({left_out[test.name]})")
     return [test for test in chosen if test.name not in left_out]
