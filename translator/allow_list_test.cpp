@@ -116,6 +116,8 @@ class HostCheck {
     if (insn_.encoding == ZYDIS_INSTRUCTION_ENCODING_3DNOW) return "3DNow";
     // Of the guest's own alone: VcpuState and the scale are what it reads beside.
     if (m == ZYDIS_MNEMONIC_RDTSC) return treatment_ == Treatment::read_tsc ? "" : "no RDTSC of the guest's";
+    if (m == ZYDIS_MNEMONIC_STD || m == ZYDIS_MNEMONIC_CLD)
+      return treatment_ == Treatment::rep_string ? "" : "the host's DF beside a REP";
     if (string_.test(m) && insn_.meta.category == ZYDIS_CATEGORY_STRINGOP) return string();
     const bool vector = std::find(std::begin(kVectorSets), std::end(kVectorSets), insn_.meta.isa_set) !=
                             std::end(kVectorSets) &&

@@ -77,7 +77,7 @@ void BlockTranslator::translate_one(Emitter& emitter, const GuestInstruction& gu
     case Treatment::interpret_last:
       return emitter.interpret(new_site(guest, block));
     case Treatment::rep_string:
-      return translate_rep(emitter, guest, new_site(guest, block));
+      return translate_rep(emitter, guest, new_site(guest, block), counting_ == Counting::none);
     default:
       return translate_branch(emitter, guest, treatment, block);
   }
