@@ -260,7 +260,7 @@ class AllowList : public BtFixture {
     guest.pages[0] = 0x1000;
     guest.global = (checked_ & 1) != 0;
     guest.instructions.push_back({insn, guest.eip});
-    const auto block = translator_.translate(guest, mode);
+    const auto block = translator_.translate(guest, mode, true);
     ASSERT_NE(block, nullptr);
     const std::string problem = host_.check(*block, treatment_of(insn));
     if (!problem.empty() && ++wrong_ < 20)
@@ -317,6 +317,10 @@ class AllowList : public BtFixture {
 
 TEST_F(AllowList, ByLookups) { check_all(mode_with(3, 0x1000, false)); }
 TEST_F(AllowList, ThroughAWindow) { check_all(mode_with(3, 0x1000, false).with_window().with_direct_tsc()); }
+TEST_F(AllowList, RelocatableThroughAWindow) {
+  cpu_.state.cr0 |= kCr0Pg;
+  check_all(mode_with(3, 0x1000, false).with_window());
+}
 TEST_F(AllowList, DownwardWithoutAnFpu) {
   cpu_.state.cr0 |= kCr0Ts;
   check_all(mode_with(0, 0, true).with_window());

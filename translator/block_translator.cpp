@@ -180,7 +180,8 @@ unsigned BlockTranslator::links_of(const std::vector<Step>& steps) {
   return links;
 }
 
-std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& guest, ModeKey mode) {
+std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& guest, ModeKey mode,
+                                                             bool roams) {
   auto block = std::make_unique<TranslationBlock>();
   block->eip = guest.eip;
   block->linear = guest.linear;
@@ -195,7 +196,7 @@ std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& g
   block->instructions = static_cast<u16>(count);
   block->make_links(links_of(steps));
   const unsigned rounds = rounds_of(guest, steps);
-  block->relocatable = may_relocate(guest, mode);
+  block->relocatable = roams && may_relocate(guest, mode);
   Emitter emitter(stubs_, mode, guest.global && !mode.shifting(), block->relocatable);
   EmissionNotes notes;
   if (listener_ != nullptr) {
