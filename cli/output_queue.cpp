@@ -26,10 +26,10 @@ void OutputQueue::put(std::span<const u8> bytes) {
   std::unique_lock lock(mutex_);
   room_.wait(lock, [&] { return bytes_.size() < kLimit || closed_ || failed_; });
   if (failed_) return;
-  const bool was_empty = bytes_.empty();
+  const bool wake = bytes_.empty() && !attended_;
   bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
   lock.unlock();
-  if (was_empty) ::eventfd_write(wake_, 1);
+  if (wake) ::eventfd_write(wake_, 1);
 }
 
 void OutputQueue::put_now(std::span<const u8> bytes) {
@@ -44,6 +44,7 @@ bool OutputQueue::has_output() {
 
 void OutputQueue::write_some() {
   std::unique_lock lock(mutex_);
+  attended_ = true;
   const std::size_t count = std::min(bytes_.size(), blocking_ ? kChunk : bytes_.size());
   if (count == 0) return;
   const std::vector<u8> chunk(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(count));
@@ -60,6 +61,11 @@ void OutputQueue::write_some() {
                std::strerror(error));
   }
   room_.notify_all();
+}
+
+void OutputQueue::end_gathering() {
+  const std::lock_guard lock(mutex_);
+  attended_ = !bytes_.empty();
 }
 
 void OutputQueue::close() {

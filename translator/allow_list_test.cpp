@@ -134,7 +134,7 @@ class HostCheck {
     return "";
   }
 
-  // The host's own REP, on addresses that rdgsbase made.
+  // The host's own REP, on host addresses.
   std::string string() const {
     if (treatment_ != Treatment::rep_string) return "a string instruction that isn't the guest's REP";
     constexpr u64 kRepeats = ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE;

@@ -38,6 +38,7 @@ struct BtContext {
   // EIP of the first byte of the page that a relocatable block stands on (translator/translation_block.h).
   u32 page_eip = 0;
   TlbEntry* tlb_table = nullptr;
+  const u8* window_base = nullptr;  // what GS base is where the mode has a window
   VcpuState* state = nullptr;
 
   // Used by the stubs that leave and enter the cache.

@@ -66,6 +66,7 @@ Result<void> Dispatcher::prepare(const BtOptions& options) {
                         .events = on_events,
                         .port = on_port};
   stubs_ = RS_TRY(emit_runtime_stubs(cache_, count_.on() ? counted_helpers() : helpers));
+  RS_TRY(modes_.prepare());
   if (listener_ != nullptr) listener_->on_stubs(stubs_);
   context_.to_lookup = stubs_.lookup;
   context_.to_dispatcher = stubs_.events;
@@ -314,6 +315,7 @@ void Dispatcher::report(StatsSink& sink) const {
   sink.count("exits", "event", counters_.event_exits);
   sink.count("exits", "host fault", counters_.host_faults);
   const ShadowWindow::Counters windows = windows_.window_counters();
+  sink.count("windows", "bases lost to the host's kernel", counters_.lost_bases);
   sink.count("windows", "host faults", counters_.window_faults);
   sink.count("windows", "faults that no fill mends", counters_.window_failures);
   sink.count("bt", "retranslations of failing instructions", counters_.retranslations);

@@ -318,6 +318,10 @@ bool Dispatcher::handle_host_fault(int signal, siginfo_t& info, ucontext_t& cont
   const auto* const pc = reinterpret_cast<const u8*>(registers[REG_RIP]);
   const TranslationBlock* const block = cache_.contains(pc) ? blocks_.containing(pc) : nullptr;
   if (block == nullptr) return false;
+  if (modes_.restore_window_base()) {
+    ++counters_.lost_bases;
+    return true;
+  }
   const auto offset = static_cast<u32>(pc - block->code);
   const auto after =
       std::upper_bound(block->marks.begin(), block->marks.end(), offset,

@@ -141,7 +141,7 @@ void translate_rep(Emitter& emitter, const GuestInstruction& guest, InterpretSit
   emitter.restore_flags();
   {
     const Emitter::Because because(emitter, EmissionReason::rep_host);
-    as.rdgsbase(r9);
+    as.mov(r9, ptr(r15, offsetof(BtContext, window_base)));  // not RDGSBASE: it may be lost (window_base.h)
     as.lea(rdi, ptr(r9, rdi));
     if (source) as.lea(rsi, ptr(r9, rsi));
     if (emitter.mode().downward()) as.std();
