@@ -117,6 +117,8 @@ class HostCheck {
     if (insn_.encoding == ZYDIS_INSTRUCTION_ENCODING_3DNOW) return "3DNow";
     // Of the guest's own alone: VcpuState and the scale are what it reads beside.
     if (m == ZYDIS_MNEMONIC_RDTSC) return treatment_ == Treatment::read_tsc ? "" : "no RDTSC of the guest's";
+    if (m == ZYDIS_MNEMONIC_STD || m == ZYDIS_MNEMONIC_CLD)
+      return treatment_ == Treatment::rep_string ? "" : "the host's DF beside a REP";
     if (string_.test(m) && insn_.meta.category == ZYDIS_CATEGORY_STRINGOP) return string();
     const bool vector = std::find(std::begin(kVectorSets), std::end(kVectorSets), insn_.meta.isa_set) !=
                             std::end(kVectorSets) &&
@@ -293,7 +295,7 @@ class AllowList : public BtFixture {
     guest.global = (checked_ & 1) != 0;
     guest.instructions.push_back({insn, guest.eip});
     if (among_shared_) put_among_shared(guest);
-    const auto block = translator_.translate(guest, mode);
+    const auto block = translator_.translate(guest, mode, true);
     ASSERT_NE(block, nullptr);
     const std::string problem = host_.check(*block, treatment_of(insn));
     if (!problem.empty() && ++wrong_ < 20)
@@ -350,6 +352,10 @@ class AllowList : public BtFixture {
 
 TEST_F(AllowList, ByLookups) { check_all(mode_with(3, 0x1000, false)); }
 TEST_F(AllowList, ThroughAWindow) { check_all(mode_with(3, 0x1000, false).with_window().with_direct_tsc()); }
+TEST_F(AllowList, RelocatableThroughAWindow) {
+  cpu_.state.cr0 |= kCr0Pg;
+  check_all(mode_with(3, 0x1000, false).with_window());
+}
 TEST_F(AllowList, DownwardWithoutAnFpu) {
   cpu_.state.cr0 |= kCr0Ts;
   check_all(mode_with(0, 0, true).with_window());

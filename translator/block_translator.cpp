@@ -77,7 +77,7 @@ void BlockTranslator::translate_one(Emitter& emitter, const GuestInstruction& gu
     case Treatment::interpret_last:
       return emitter.interpret(new_site(guest, block));
     case Treatment::rep_string:
-      return translate_rep(emitter, guest, new_site(guest, block));
+      return translate_rep(emitter, guest, new_site(guest, block), counting_ == Counting::none);
     default:
       return translate_branch(emitter, guest, treatment, block);
   }
@@ -187,7 +187,8 @@ unsigned BlockTranslator::links_of(const std::vector<Step>& steps) {
   return links;
 }
 
-std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& guest, ModeKey mode) {
+std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& guest, ModeKey mode,
+                                                             bool roams) {
   auto block = std::make_unique<TranslationBlock>();
   block->eip = guest.eip;
   block->linear = guest.linear;
@@ -203,7 +204,7 @@ std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& g
   block->instructions = static_cast<u16>(count);
   block->make_links(links_of(steps));
   const unsigned rounds = rounds_of(guest, steps);
-  block->relocatable = may_relocate(guest, mode);
+  block->relocatable = roams && may_relocate(guest, mode);
   Emitter emitter(stubs_, mode, guest.global && !mode.shifting(), block->relocatable);
   EmissionNotes notes;
   if (listener_ != nullptr) {

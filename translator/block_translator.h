@@ -35,8 +35,9 @@ class BlockTranslator {
   // What a block takes at most.
   static constexpr u64 kMaxBlockBytes = 32 * 1024;
 
-  // Fills a block for guest code that isn't empty. Null if the cache has no room.
-  std::unique_ptr<TranslationBlock> translate(const GuestBlock& guest, ModeKey mode);
+  // Fills a block for guest code that isn't empty; roams: it may be met at other addresses, too. Null if the
+  // cache has no room.
+  std::unique_ptr<TranslationBlock> translate(const GuestBlock& guest, ModeKey mode, bool roams);
   // Instructions whose translation keeps failing are translated otherwise.
   FailingSites& failing() { return failing_; }
   // Hears of each block, with notes of what was emitted and why; null: nobody does.

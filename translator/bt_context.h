@@ -1,8 +1,9 @@
 // BtContext: what translated code reaches through r15 while it runs.
 //
 // Host registers inside the cache: RAX..RDI hold guest EAX..EDI (ESP in RSP), RFLAGS the guest's arithmetic
-// flags (the host's DF is always 0), r13 the VcpuState, r14 the Tlb table of the current privilege, r15 this;
-// r8-r11 are scratch and r12 holds the arithmetic flags while a lookup clobbers them (translator/emitter.h).
+// flags (the host's DF is 0 but within a REP), r13 the VcpuState, r14 the Tlb table of the current privilege,
+// r15 this; r8-r11 are scratch and r12 holds the arithmetic flags while a lookup clobbers them
+// (translator/emitter.h).
 #pragma once
 
 #include <atomic>

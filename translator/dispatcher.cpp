@@ -262,9 +262,10 @@ TranslationBlock* Dispatcher::translate(const GuestBlock& guest, ModeKey mode) {
       Pauses::measure(pauses_.eviction_cpu, CLOCK_THREAD_CPUTIME_ID, [&] { blocks_.make_room(kRoom); });
     });
   if (verifier_ != nullptr) verifier_->forget_block();
+  const bool roams = mode.relocatable() && !guest.global && blocks_.roams(guest.pages[0], guest.linear);
   TranslationBlock* made = nullptr;
   Pauses::measure(pauses_.translation, CLOCK_MONOTONIC, [&] {
-    auto block = translator_.translate(guest, mode);
+    auto block = translator_.translate(guest, mode, roams);
     if (block != nullptr) made = blocks_.insert(std::move(block));
   });
   return made;

@@ -366,6 +366,8 @@ bool Dispatcher::handle_host_fault(int signal, siginfo_t& info, ucontext_t& cont
     registers[REG_EFL] =
         static_cast<greg_t>((static_cast<u64>(registers[REG_EFL]) & ~u64{kArithmeticFlags}) | flags);
   }
+  registers[REG_EFL] &= ~static_cast<greg_t>(kFlagDf);  // of a REP downwards
+  if (mark.clipped) registers[REG_RCX] = static_cast<u32>(registers[REG_RCX] + registers[REG_R10]);
   registers[REG_R10] = static_cast<greg_t>(eip_in(*block, mark.guest_offset));
   registers[REG_R9] = AccessInfo::kFpu;
   registers[REG_R11] = 0;  // no InterpretSite

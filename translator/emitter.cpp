@@ -52,8 +52,8 @@ void Emitter::begin_instruction(const Instruction& insn, u32 eip, bool soft) {
   starts_.push_back({offset(), eip - block_eip_});
 }
 
-void Emitter::mark() {
-  marks_.push_back({static_cast<u16>(offset()), static_cast<u16>(eip_ - block_eip_), flags_saved_});
+void Emitter::mark(bool clipped) {
+  marks_.push_back({static_cast<u16>(offset()), static_cast<u16>(eip_ - block_eip_), flags_saved_, clipped});
 }
 
 // --- flags

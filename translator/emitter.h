@@ -213,7 +213,8 @@ class Emitter {
   // Where each guest instruction's code begins, for the listing.
   const std::vector<InstructionStart>& starts() const { return starts_; }
   // The code emitted next may fault on the host; remember which guest instruction it belongs to.
-  void mark();
+  // clipped: InstructionMark's.
+  void mark(bool clipped = false);
 
  private:
   struct ColdSite {

@@ -23,8 +23,9 @@ void translate_bit_string(Emitter& emitter, const GuestInstruction& guest);
 // Strings without REP (translate_string.cpp).
 void translate_string(Emitter& emitter, const GuestInstruction& guest);
 
-// With REP, under a window; `site` for what the host's own can't do.
-void translate_rep(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site);
+// With REP, under a window; `site` for what the host's own can't do. clips: a comparison may be half done
+// when the site's instruction is executed.
+void translate_rep(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site, bool clips);
 
 // The stack (translate_stack.cpp).
 void translate_push(Emitter& emitter, const GuestInstruction& guest);

@@ -13,6 +13,7 @@ namespace ringshift::bt {
 enum class DropReason : u8 {
   code_written,   // self-modifying code, a program loaded over another
   retranslation,  // one of its instructions has a remedy now
+  roams,          // its page is mapped at a second address
   cache_full,     // the oldest go
   cache_cleared,
 };
