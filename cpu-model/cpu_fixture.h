@@ -14,6 +14,10 @@
 
 namespace ringshift {
 
+// Entry bits, for the tests' page tables, and where many have them.
+inline constexpr u32 kP = 1, kW = 2, kU = 4, kA = 0x20, kD = 0x40, kPs = 0x80, kG = 0x100;
+inline constexpr Gpa kDirectory = 0x10000, kTable = 0x11000;
+
 class RecordingIo final : public EmptyBoard {
  public:
   struct Access {

@@ -5,7 +5,7 @@
 namespace ringshift {
 namespace {
 
-constexpr u8 kInt32 = 0x8e, kTrap32 = 0x8f, kInt16 = 0x86, kInt32User = 0xee;
+constexpr u8 kTrap32 = 0x8f, kInt16 = 0x86, kInt32User = 0xee;
 using Delivery = TransferTest;
 
 TEST_F(Delivery, FaultAtSameLevelPushesFourWords) {

@@ -7,8 +7,6 @@
 namespace ringshift {
 namespace {
 
-constexpr u32 kP = 1, kW = 2, kU = 4, kD = 0x40, kPs = 0x80;
-constexpr Gpa kDirectory = 0x10000, kTable = 0x11000;
 constexpr Gpa kVga = 0xa0000;
 
 class Access : public CpuFixture {

@@ -29,7 +29,6 @@ enum : u32 {
 };
 constexpr u32 kMtrrFixed[kFixedMtrrs] = {0x250, 0x258, 0x259, 0x268, 0x269, 0x26a,
                                          0x26b, 0x26c, 0x26d, 0x26e, 0x26f};
-constexpr u64 kAbovePhysical = ~((u64{1} << 36) - 1);
 // Older ones make Linux turn PSE off on model 28 (Atom erratum AAH41).
 constexpr u64 kReportedMicrocode = u64{0x20e} << 32;
 // Eight variable registers, fixed ones, write-combining.

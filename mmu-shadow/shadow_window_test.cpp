@@ -7,9 +7,7 @@
 namespace ringshift {
 namespace {
 
-constexpr Gva kGva = 0x08048000;
 constexpr u32 kUserPage = kP | kU | kA;
-constexpr u32 kUserData = kP | kU | kW | kA | kD;
 
 class UserWindow : public WindowFixture {
  protected:

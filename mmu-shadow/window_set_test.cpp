@@ -9,9 +9,7 @@
 namespace ringshift {
 namespace {
 
-constexpr Gva kGva = 0x08048000;
 constexpr Gva kKernel = 0xc0000000;
-constexpr u32 kUserData = kP | kU | kW | kA | kD;
 constexpr u32 kKernelData = kP | kW | kA | kD | kG;
 constexpr Gpa kOther = 0x20000;  // another page directory
 

@@ -28,6 +28,8 @@ function(ringshift_library name)
   target_precompile_headers(ringshift-${name} REUSE_FROM ringshift-common-headers)
 endfunction()
 
+option(RINGSHIFT_TESTS_TOGETHER "compile several *_test.cpp as one source: half the time of a whole build" OFF)
+
 # ringshift_unit_tests(NAME [LINK lib...]): all *_test.cpp of this folder and below, as one test program.
 function(ringshift_unit_tests name)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
@@ -38,6 +40,7 @@ function(ringshift_unit_tests name)
   add_executable(${name}-tests ${sources})
   target_link_libraries(${name}-tests PRIVATE ringshift-${name} ${ARG_LINK} GTest::gtest_main)
   target_precompile_headers(${name}-tests REUSE_FROM ringshift-test-headers)
+  set_target_properties(${name}-tests PROPERTIES UNITY_BUILD ${RINGSHIFT_TESTS_TOGETHER} UNITY_BUILD_BATCH_SIZE 6)
   add_test(NAME ${name} COMMAND ${name}-tests)
   set_tests_properties(${name} PROPERTIES TIMEOUT 600)
 endfunction()
