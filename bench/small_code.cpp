@@ -6,33 +6,13 @@ namespace ringshift::bench {
 
 namespace {
 
-constexpr u16 kRealModePasses = 20000;
+constexpr u16 kPasses = 20000;
 
-// MOV CX, kRealModePasses; again: ADD AX, [BX+SI]; ROL AX, 1; MOV [BX+SI+1000], AX; ADD SI, 2; AND SI, FFF;
-// PUSH AX; POP DX; LOOP again; HLT: eight instructions and four accesses a pass.
-constexpr u8 kCode[] = {0xb9,
-                        kRealModePasses & 0xff,
-                        kRealModePasses >> 8,
-                        0x03,
-                        0x00,
-                        0xd1,
-                        0xc0,
-                        0x89,
-                        0x80,
-                        0x00,
-                        0x10,
-                        0x83,
-                        0xc6,
-                        0x02,
-                        0x81,
-                        0xe6,
-                        0xff,
-                        0x0f,
-                        0x50,
-                        0x5a,
-                        0xe2,
-                        0xed,
-                        0xf4};
+// MOV CX, kPasses; again: ADD AX, [BX+SI]; ROL AX, 1; MOV [BX+SI+1000], AX; ADD SI, 2; AND SI, FFF; PUSH AX;
+// POP DX; LOOP again; HLT: eight instructions and four accesses a pass.
+constexpr u8 kCode[] = {0xb9, kPasses & 0xff, kPasses >> 8, 0x03, 0x00, 0xd1, 0xc0, 0x89,
+                        0x80, 0x00,           0x10,         0x83, 0xc6, 0x02, 0x81, 0xe6,
+                        0xff, 0x0f,           0x50,         0x5a, 0xe2, 0xed, 0xf4};
 
 template <class MakeEngine>
 void run(benchmark::State& bench, const MakeEngine& make) {
@@ -55,7 +35,7 @@ void run(benchmark::State& bench, const MakeEngine& make) {
     cpu.state.halted = 0;
   }
   bench.counters["pass"] = benchmark::Counter(
-      kRealModePasses, benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
+      kPasses, benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
 }
 
 void translated(benchmark::State& bench) {

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "cpu-model/cpuid.h"
+
 namespace ringshift {
 
 namespace {

@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include "cpu-model/cpuid.h"
+
 namespace ringshift {
 
 namespace {
