@@ -96,7 +96,8 @@ bool keeps_data_segments(const VcpuState& state) {
 
 // IRETD from CPL 0 that changes IF, RF and the arithmetic flags at most, to CPL 0 or 3 (SDM vol. 2A IRET).
 // RF, which faults set in their frames, holds off instruction breakpoints for one instruction; no translated
-// code has any, so it is left clear, as after that instruction.
+// code has any, so it is cleared on the way into it, as after that instruction. An interrupt that comes first
+// saves it.
 [[gnu::flatten]] const u8* light_iret(BtContext* context, const InterpretSite*, u32, u32) {
   Cpu& cpu = *context->cpu;
   VcpuState& state = cpu.state;
@@ -126,10 +127,13 @@ bool keeps_data_segments(const VcpuState& state) {
     state.segment(Seg::ss) = ss->value;
     esp = frame.esp;
   }
-  state.rflags = (state.eflags() & ~(kChanged | kFlagRf)) | (frame.flags & kChanged) | kFlagFixed;
+  constexpr u32 kTaken = kChanged | kFlagRf;
+  state.rflags = (state.eflags() & ~kTaken) | (frame.flags & kTaken) | kFlagFixed;
   state.set_reg32(kEsp, esp);
   commit_code(cpu, code->value, frame.eip);
-  return go_on(*context, context->modes->key_now());
+  const u8* const next = go_on(*context, context->modes->key_now());
+  if (next == context->to_lookup) state.rflags &= ~u64{kFlagRf};
+  return next;
 }
 
 // TS decides whether x87 and SSE instructions may execute, which the next mode says; nothing is flushed for
