@@ -23,7 +23,6 @@ constexpr u64 kPdpt = 0x1000;
 constexpr u64 kDirectories = 0x2000;  // four
 constexpr u64 kTables = 0x6000;
 constexpr u64 kSystem = 0x10000;  // GDT, IDT, TSS, stubs, stack: a page each
-constexpr u64 kArenaPages = 0x20000;
 constexpr u32 kGdt = kSystemLinear, kIdt = kSystemLinear + 0x1000, kTss = kSystemLinear + 0x2000;
 constexpr u32 kStubs = kSystemLinear + 0x3000, kStackTop = kSystemLinear + 0x5000;
 constexpr u32 kLdtOffset = 0x800;  // in the GDT's page
@@ -51,12 +50,6 @@ SegmentRegister segment_of(u16 selector) {
   }
   if (selector == kUserCs) return flat(kUserCs, 0xfb);
   return selector == kUserDs ? flat(kUserDs, 0xf3) : SegmentRegister{0, 0, kSegUnusable, 0, 0, 0};
-}
-
-u64 arena_physical(unsigned index) {
-  u64 gpa = kArenaPages;
-  for (unsigned i = 0; i < index; ++i) gpa += kArenas[i].size();
-  return gpa;
 }
 
 }  // namespace

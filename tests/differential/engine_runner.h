@@ -10,10 +10,14 @@
 #include "cpu-model/execution_engine.h"
 #include "memory/guest_memory.h"
 #include "memory/physical_map.h"
+#include "tests/differential/arena_mapping.h"
 #include "tests/differential/engine_factory.h"
 #include "tests/differential/flat_machine.h"
 
 namespace ringshift::differential {
+
+// Where an arena stands in the machine's memory.
+constexpr u64 arena_physical(unsigned index) { return 0x20000 + arena_offset(index); }
 
 class EngineRunner final : public Runner, private EmptyBoard {
  public:
