@@ -29,7 +29,7 @@ class Comparison {
   void fill(Runner& runner);
   void write_code(const std::vector<u8>& code, u32 start);
   void prepare_memory(u64 seed);
-  std::string compare(const RunResult& expected, const RunResult& actual);
+  std::string compare(const RunResult& expected, const RunResult& actual, bool memory);
   std::string compare_memory();
 
   Runner& expected_;
