@@ -124,9 +124,9 @@ const u8* Dispatcher::dispatch() {
       turn_verifier();
       if (verifier_->failed()) return leave(ExitReason::failed);
     }
-    if (cpu_.state.shutdown != 0) return leave(ExitReason::shutdown);
     if ((cpu_.control.events.load(std::memory_order_acquire) != 0 || count_.due()) && handle_events())
       return leave(ExitReason::requested);
+    if (cpu_.state.shutdown != 0) return leave(ExitReason::shutdown);  // perhaps by what was delivered
     if (cpu_.state.halted != 0) return leave(ExitReason::halted);
     const ModeKey mode = modes_.key_now();
     if (!mode.translatable() || cpu_.state.interrupt_shadow != 0) {
