@@ -85,10 +85,11 @@ Outcome<> Interpreter::decode(Gva gva, CodeMode mode, DecodedInstruction& out) {
   if (eip > limit) return raise(Fault::gp());
   const u32 wanted = static_cast<u32>(std::min<u64>(u64{limit} - eip + 1, kMaxLength));
   u8 bytes[kMaxLength];
-  u32 got = RS_TRY(fetch_bytes(cpu_, gva, bytes, wanted));
+  // Not of the next page, unless the instruction reaches it: its entry would count as accessed.
+  u32 got = RS_TRY(fetch_bytes(cpu_, gva, bytes, std::min(wanted, kPageSize - (gva & kPageOffsetMask))));
   DecodeStatus status = decoder_.decode({bytes, got}, mode, out.insn);
   if (status == DecodeStatus::truncated && got < wanted) {
-    // The rest is on a page that can't be fetched: this raises why; or a device's.
+    // The rest is on the next page, which may not be there.
     got += RS_TRY(fetch_bytes(cpu_, gva + got, bytes + got, wanted - got));
     status = decoder_.decode({bytes, got}, mode, out.insn);
   }

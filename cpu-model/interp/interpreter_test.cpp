@@ -24,6 +24,21 @@ TEST_F(InterpreterTest, CodeMayChangeTheNextInstruction) {
   EXPECT_EQ(reg(kEax), 3u);
 }
 
+// HLT is the last byte of a page: the next one is not looked at, or its entry would say so.
+TEST_F(InterpreterTest, ThePageBehindAnInstructionIsNotAccessed) {
+  for (u32 page = 0; page < 32; ++page) poke<u32>(kTable + page * 4, page << kPageShift | kP | kW);
+  poke<u32>(kDirectory, kTable | kP | kW);
+  cpu_.state.cr3 = kDirectory;
+  cpu_.state.cr0 |= kCr0Pg;
+  cpu_.flush_all();
+  constexpr u32 kHlt = kCode + kPageSize - 1;
+  put_code({0xf4}, kHlt);
+  cpu_.state.rip = kHlt;
+  EXPECT_EQ(interp_.run(test_io_), ExitReason::halted);
+  EXPECT_EQ(peek_at<u32>(kTable + (kHlt >> kPageShift) * 4) & kA, kA);
+  EXPECT_EQ(peek_at<u32>(kTable + ((kHlt + 1) >> kPageShift) * 4) & kA, 0u);
+}
+
 // The fault comes at 5080: what was stored before it stays, registers say so, EIP is the instruction's.
 TEST_F(InterpreterTest, RepFaultsInTheMiddle) {
   cpu_.state.segment(Seg::es).limit = 0x507f;
