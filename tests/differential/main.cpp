@@ -45,17 +45,14 @@ class PrintingSink final : public StatsSink {
 class HostShare final : public StatsSink {
  public:
   void count(std::string_view, std::string_view name, u64 value) override {
-    total_ += value;
-    if (name == kByHostCpu) by_host_ += value;
+    (name == kByHostCpu ? by_host_ : by_others_) += value;
   }
   void figure(std::string_view, std::string_view, double, std::string_view) override {}
-  // What the interpreter alone says would be compared with itself.
-  bool compares() const { return by_host_ * 2 > total_; }
   u64 by_host() const { return by_host_; }
-  u64 total() const { return total_; }
+  u64 by_others() const { return by_others_; }
 
  private:
-  u64 total_ = 0, by_host_ = 0;
+  u64 by_host_ = 0, by_others_ = 0;
 };
 
 Result<std::unique_ptr<EngineRunner>> make_engine(const std::string& name, bool low_arena) {
@@ -167,13 +164,15 @@ void print_ends(const Comparison& comparison) {
              comparison.endless());
 }
 
-// Whether it was a comparison with the host's CPU.
+// Whether it was a comparison with the host's CPU: what interp says would be compared with itself.
 bool host_had_its_share(const Options& options, const EngineRunner& reference) {
   HostShare share;
   reference.report(share);
-  fmt::print("{} of {} instructions by the host's CPU\n", share.by_host(), share.total());
+  fmt::print("{} instructions by the host's CPU, {} by interp\n", share.by_host(), share.by_others());
+  // Of a sequence; interp's may go round for ever.
+  constexpr u64 kUsual = 4;
   constexpr u64 kEnoughToJudge = 1000;
-  if (options.count < kEnoughToJudge || share.compares()) return true;
+  if (options.count < kEnoughToJudge || share.by_host() >= kUsual * options.count) return true;
   fmt::print("FAIL: the expected results are mostly interp's\n");
   return false;
 }
