@@ -11,9 +11,16 @@ endforeach()
 target_link_libraries(ringshift-test-headers PRIVATE GTest::gtest)
 target_precompile_headers(ringshift-test-headers PRIVATE <gtest/gtest.h>)
 
-# ringshift_library(NAME [LINK lib...]): all .cpp and .S files of this folder and below, but *_test.cpp.
+option(RINGSHIFT_TOGETHER "compile several sources as one: half the time of a whole build" OFF)
+
+function(compile_together target)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${RINGSHIFT_TOGETHER} UNITY_BUILD_BATCH_SIZE 6)
+endfunction()
+
+# ringshift_library(NAME [LINK lib...] [APART file...]): all .cpp and .S files of this folder and below, but
+# *_test.cpp. APART: what uses a name of its own for something that another file has too.
 function(ringshift_library name)
-  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "LINK;APART" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp ${CMAKE_CURRENT_SOURCE_DIR}/*.S)
   list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
   list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
@@ -26,9 +33,9 @@ function(ringshift_library name)
   target_include_directories(ringshift-${name} PUBLIC ${CMAKE_SOURCE_DIR})
   target_link_libraries(ringshift-${name} PUBLIC ${ARG_LINK} fmt::fmt Threads::Threads tl::expected)
   target_precompile_headers(ringshift-${name} REUSE_FROM ringshift-common-headers)
+  compile_together(ringshift-${name})
+  set_source_files_properties(${ARG_APART} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 endfunction()
-
-option(RINGSHIFT_TESTS_TOGETHER "compile several *_test.cpp as one source: half the time of a whole build" OFF)
 
 # ringshift_unit_tests(NAME [LINK lib...]): all *_test.cpp of this folder and below, as one test program.
 function(ringshift_unit_tests name)
@@ -40,7 +47,7 @@ function(ringshift_unit_tests name)
   add_executable(${name}-tests ${sources})
   target_link_libraries(${name}-tests PRIVATE ringshift-${name} ${ARG_LINK} GTest::gtest_main)
   target_precompile_headers(${name}-tests REUSE_FROM ringshift-test-headers)
-  set_target_properties(${name}-tests PROPERTIES UNITY_BUILD ${RINGSHIFT_TESTS_TOGETHER} UNITY_BUILD_BATCH_SIZE 6)
+  compile_together(${name}-tests)
   add_test(NAME ${name} COMMAND ${name}-tests)
   set_tests_properties(${name} PROPERTIES TIMEOUT 600)
 endfunction()
