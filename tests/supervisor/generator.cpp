@@ -5,18 +5,17 @@
 
 #include "tests/differential/random_values.h"
 #include "tests/supervisor/layout.h"
+#include "tests/supervisor/real_items.h"
 #include "tests/supervisor/system_items.h"
 
 namespace ringshift::supervisor {
 
 using differential::Item;
 using differential::kCode;
+using differential::kData;
 using differential::Random;
-using differential::Sequence;
 
 namespace {
-
-constexpr u32 kLongest = 1200;  // bytes
 
 SegmentRegister flat(u16 selector, u32 attributes) {
   return {selector, 0, 0xc000u | attributes, ~u32{0}, 0, 0};
@@ -49,6 +48,19 @@ void draw_segments(Random& random, VcpuState& state) {
   if (random.chance(30)) state.segment(Seg::gs) = {0, 0, kSegUnusable, 0, 0, 0};
 }
 
+void set_real_segments(VcpuState& state, Mode mode) {
+  const auto segment = [&](u32 linear, u32 attributes) {
+    return SegmentRegister{
+        real_selector(linear), 0, mode == Mode::v8086 ? 0xf3 : attributes, 0xffff, 0, linear};
+  };
+  state.segment(Seg::cs) = segment(kRealCode, 0x9b);
+  for (const Seg each : {Seg::ds, Seg::es, Seg::fs, Seg::gs}) state.segment(each) = segment(kRealData, 0x93);
+  state.segment(Seg::ss) = segment(kRealStack, 0x93);
+  state.cpl = mode == Mode::v8086 ? 3 : 0;
+  state.set_reg32(kEsp, state.reg32(kEsp) & 0xffff);
+  if (mode == Mode::real) state.cr4 = kCr4OsFxsr | kCr4OsXmmExcpt;
+}
+
 void draw_system_registers(Random& random, VcpuState& state) {
   state.gdtr = {kGdt, kSelectorEnd - 1, 0};
   state.idtr = {kIdt, kVectorEnd * 8 - 1, 0};
@@ -61,28 +73,53 @@ void draw_system_registers(Random& random, VcpuState& state) {
 
 }  // namespace
 
-Sequence Generator::draw_sequence(Random& random, const Case& test) const {
-  Sequence sequence;
-  std::vector<Item>& items = sequence.items;
+void Generator::draw_items(Random& random, Case& test) const {
+  using differential::InstructionSource;
+  std::vector<Item>& items = test.sequence.items;
   differential::RegisterKnowledge knowledge{0xe8 | 0x10, 0};
   std::vector<differential::Generator::Loop> loops;
+  const bool real = test.mode != Mode::protected32;
+  const InstructionSource::Place place = real ? InstructionSource::Place{.low_arena = false,
+                                                                         .small = true,
+                                                                         .code16 = true,
+                                                                         .data_base = kArenas[kData].base}
+                                              : InstructionSource::Place{.low_arena = true};
   const u32 wanted = 1 + random.below(14);
   while (items.size() < wanted) {
     if (random.chance(45)) {
-      user_.append_user_code(random, knowledge, {.low_arena = true}, items, loops);
+      user_.append_user_code(random, knowledge, place, items, loops);
       continue;
     }
-    append_system_item(random, test.state.cpl == 3, test.pae(), items);
+    if (real)
+      append_real_item(random, items);
+    else
+      append_system_item(random, test.state.cpl == 3, test.pae(), items);
     knowledge.pointers &= 0xf8;  // EAX, ECX and EDX are anything now
     knowledge.small = 0;
   }
   differential::Generator::bound_targets(items, loops);
-  if (test.ending == Ending::resume) {
-    constexpr u8 kNop = 0x90;
-    for (Item& item : items)
-      item.bytes.resize((item.bytes.size() + kResumeStep - 1) / kResumeStep * kResumeStep, kNop);
-  }
-  return sequence;
+  if (test.ending == Ending::stop) return;
+  constexpr u8 kNop = 0x90;
+  for (Item& item : items)
+    item.bytes.resize((item.bytes.size() + kResumeStep - 1) / kResumeStep * kResumeStep, kNop);
+}
+
+// False: it is too long, or a branch doesn't reach.
+bool Generator::place(Random& random, Case& test) const {
+  differential::Sequence& sequence = test.sequence;
+  const bool real = test.mode != Mode::protected32;
+  sequence.code16 = real;
+  sequence.base = real ? kRealCode : 0;
+  const auto probe = sequence.assemble();
+  constexpr u32 kLongest = 1200;
+  if (!probe || probe->size() > kLongest) return false;
+  const u32 length = static_cast<u32>(probe->size());
+  u32 offset = random.below(kArenas[kCode].size() - length);
+  if (random.chance(20)) offset = kPageSize - 1 - random.below(length);
+  if (test.ending == Ending::resume) offset &= ~(kResumeStep - 1);
+  sequence.start = (real ? kRealCode : kArenas[kCode].base) + offset;
+  test.state.rip = sequence.start - sequence.base;
+  return sequence.assemble().has_value();
 }
 
 Case Generator::generate(u64 seed, u64 number, const VcpuState& base) const {
@@ -92,30 +129,28 @@ Case Generator::generate(u64 seed, u64 number, const VcpuState& base) const {
     test.state = base;
     test.memory_seed = seed + number / 64;
     test.interrupt = random.chance(15);
-    test.ending = random.chance(60) ? Ending::resume : Ending::stop;
+    const u32 kind = random.below(100);
+    test.mode = kind < 75 ? Mode::protected32 : kind < 87 ? Mode::real : Mode::v8086;
+    test.ending = test.mode != Mode::real && random.chance(60) ? Ending::resume : Ending::stop;
     differential::UserState user;
-    random_registers(random, user, true);
+    random_registers(random, user, test.mode == Mode::protected32);
     random_fx(random, user.fx);
     for (unsigned i = 0; i < 8; ++i) test.state.set_reg32(i, user.gpr[i]);
     std::memcpy(test.state.fx.bytes, user.fx.data(), user.fx.size());
-    draw_control(random, test.state);
-    draw_segments(random, test.state);
-    draw_system_registers(random, test.state);
+    if (test.mode != Mode::real) draw_control(random, test.state);
+    if (test.mode == Mode::protected32)
+      draw_segments(random, test.state);
+    else
+      set_real_segments(test.state, test.mode);
+    if (test.mode != Mode::real) draw_system_registers(random, test.state);
     test.state.rflags = (user.eflags & ~kFlagIf) | random.below(4) << 12;
     if (!test.interrupt && random.chance(70)) test.state.rflags |= kFlagIf;
-
-    test.sequence = draw_sequence(random, test);
-    const auto probe = test.sequence.assemble();
-    const differential::Arena& code = kArenas[kCode];
-    if (!probe || probe->size() > kLongest) continue;
-    const u32 length = static_cast<u32>(probe->size());
-    u32 offset = random.below(code.size() - length);
-    if (random.chance(20)) offset = kPageSize - 1 - random.below(length);
-    if (test.ending == Ending::resume) offset &= ~(kResumeStep - 1);
-    test.sequence.start = code.base + offset;
-    test.state.rip = test.sequence.start;
-    if (!test.sequence.assemble()) continue;
-    return test;
+    if (test.mode == Mode::v8086) {
+      test.state.rflags |= kFlagVm;
+      if (random.chance(60)) test.state.rflags |= kFlagIopl;
+    }
+    draw_items(random, test);
+    if (place(random, test)) return test;
   }
 }
 

@@ -14,6 +14,7 @@ struct Case {
   u64 memory_seed = 0;
   bool interrupt = false;  // one waits from the start
   Ending ending = Ending::stop;
+  Mode mode = Mode::protected32;
   bool pae() const { return (state.cr4 & kCr4Pae) != 0; }
 };
 
@@ -24,7 +25,8 @@ class Generator {
   Case generate(u64 seed, u64 number, const VcpuState& base) const;
 
  private:
-  differential::Sequence draw_sequence(differential::Random& random, const Case& test) const;
+  void draw_items(differential::Random& random, Case& test) const;
+  bool place(differential::Random& random, Case& test) const;
 
   differential::Generator user_;
 };

@@ -79,6 +79,10 @@ void write_page_tables(ImageWriter& image) {
   }
   for (u32 page = 0; page < kSystemPages; ++page)
     image.map(kSystemBase + page * kPageSize, kSystem + page * kPageSize, kWritable | kGlobal);
+  // What v8086 code reaches: the vectors, and the arenas.
+  image.map(0, 0, kWritable | kUser);
+  for (u32 page = kArenaPages; page < kImageSize; page += kPageSize)
+    image.map(page, page, kWritable | kUser | (page < kRealData ? kAccessed : 0));
   const u32 data = kArenas[differential::kData].base;
   image.map(kDataTable, image.table(data), kWritable);
   image.map(kPaeDataTable, image.pae_table(data), kWritable);
@@ -132,6 +136,17 @@ void write_gdt(ImageWriter& image) {
   image.put_system<u64>(kLdt + 8, descriptor(0, kAll, 0xf2, 0xc));
   image.put_system<u64>(kLdt + 16, descriptor(data.base, 0x2fff, 0x92, 4));
   image.put_system<u64>(kLdt + 24, descriptor(0, kAll, 0x7a, 0xc));
+}
+
+// Real mode's vectors, and those of v8086 code under CR4.VME.
+void write_real_vectors(ImageWriter& image) {
+  for (u32 vector = 0; vector < 256; ++vector) {
+    const bool returns = vector - kFirstReturningVector < kReturningVectors;
+    image.put<u16>(vector * 4, static_cast<u16>(returns ? kRealReturn - kRealStubs : vector));
+    image.put<u16>(vector * 4 + 2, real_selector(kRealStubs));
+    image.put<u8>(kRealStubs + vector, 0xf4);
+  }
+  image.put<u8>(kRealReturn, 0xcf);
 }
 
 u32 exception_handler(u32 vector) {
@@ -227,6 +242,7 @@ std::vector<u8> make_image(bool pae, Ending ending) {
   write_page_tables(image);
   write_gdt(image);
   write_idt(image, ending);
+  write_real_vectors(image);
   write_tss(image, pae);
   write_handlers(image);
   return bytes;

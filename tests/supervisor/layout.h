@@ -23,6 +23,15 @@ inline constexpr u32 kImageSize = kArenaPages + differential::arena_offset(kAren
 enum class Ending : u8 { stop, resume };
 inline constexpr u32 kResumeStep = 16, kResumptions = 12;
 
+// How a case begins. Real and v8086 mode have the arenas at their guest-physical addresses.
+enum class Mode : u8 { protected32, real, v8086 };
+// Their segments, and interrupt vectors: to HLTs at kRealStubs, but some to an IRET.
+inline constexpr u32 kRealCode = kArenaPages, kRealData = kArenaPages + differential::arena_offset(1);
+inline constexpr u32 kRealStack = kArenaPages + differential::arena_offset(3);
+inline constexpr u32 kRealStubs = 0x500, kRealReturn = 0x600;
+inline constexpr u8 kFirstReturningVector = 0x30, kReturningVectors = 4;
+constexpr u16 real_selector(u32 linear) { return static_cast<u16>(linear >> 4); }
+
 // Linear.
 inline constexpr u32 kSystemBase = differential::kSystemLinear;
 inline constexpr u32 kGdt = kSystemBase, kLdt = kSystemBase + 0x800, kIdt = kSystemBase + 0x1000;

@@ -97,8 +97,8 @@ class Comparison {
     for (unsigned i = 0; i < kArenaCount; ++i)
       std::memcpy(arena(i), contents_[i].data(), contents_[i].size());
     std::memset(arena(differential::kCode), 0xf4, kArenas[differential::kCode].size());
-    std::memcpy(arena(differential::kCode) + (start - kArenas[differential::kCode].base), code.data(),
-                code.size());
+    const u32 code_base = test.mode == Mode::protected32 ? kArenas[differential::kCode].base : kRealCode;
+    std::memcpy(arena(differential::kCode) + (start - code_base), code.data(), code.size());
     return image;
   }
 
@@ -183,8 +183,11 @@ void report(const Options& options, Comparison& comparison, const Case& test, u6
     what += "  not again\n";
   fmt::print("FAIL --seed {} --first {} --count 1 ({} of {} items left; CPL {}, {}, EFLAGS {:08x}{})\n{}{}",
              options.seed, number, least.items.size(), test.sequence.items.size(), test.state.cpl,
-             test.pae() ? "PAE" : "32-bit paging", test.state.eflags(),
-             test.interrupt ? ", an interrupt waits" : "", least.disassemble(), what);
+             test.mode == Mode::real    ? "real mode"
+             : test.mode == Mode::v8086 ? "v8086 mode"
+             : test.pae()               ? "PAE"
+                                        : "32-bit paging",
+             test.state.eflags(), test.interrupt ? ", an interrupt waits" : "", least.disassemble(), what);
   std::fflush(stdout);
 }
 
