@@ -32,8 +32,8 @@ inline constexpr PageFlags kAttrBtCode = 0x08;      // the translator has blocks
 inline constexpr PageFlags kAttrPageTable = 0x10;   // a tracked guest page table
 inline constexpr PageFlags kAttrWatch = 0x20;       // a debug register or gdb watches it: reads too are slow
 inline constexpr PageFlags kAttrDirtyLog = 0x40;
-// What the supervisor may do with it changes too often for host mappings.
-inline constexpr PageFlags kAttrNoWindow = 0x80;
+inline constexpr PageFlags kAttrNoWindow =
+    0x80;  // what may be done with it changes too often for host mappings
 inline constexpr PageFlags kWriteAttributes = 0x7c;
 
 // Told of changes. Called on the vCPU's thread.

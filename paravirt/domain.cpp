@@ -1,6 +1,7 @@
 // The domain's parts put together, and the ways in: exceptions, INT n, upcalls, and the guest's memory.
 #include "paravirt/domain.h"
 
+#include "base/messages.h"
 #include "cpu-model/event_delivery.h"
 #include "cpu-model/memory_access.h"
 
@@ -201,15 +202,14 @@ i32 Domain::hypercall(u32 number, const HypercallArguments& arguments) {
     const u32 command = u32{1} << std::min<u32>(arguments[0], 31);
     if (result == -XEN_ENOSYS && (entry->refused & command) == 0) {
       entry->refused |= command;
-      fmt::print(stderr, "ringshift: xen: {} with {:#x} isn't implemented: -ENOSYS\n", entry->name,
-                 arguments[0]);
+      tell("xen: {} with {:#x} isn't implemented: -ENOSYS", entry->name, arguments[0]);
     }
     return result;
   }
   const u32 which = std::min<u32>(number, logged_.size() - 1);
   if (!logged_.test(which)) {
     logged_.set(which);
-    fmt::print(stderr, "ringshift: xen: hypercall {} isn't implemented: -ENOSYS\n", number);
+    tell("xen: hypercall {} isn't implemented: -ENOSYS", number);
   }
   return -XEN_ENOSYS;
 }

@@ -1,8 +1,6 @@
 // Reading of ELF headers and Xen's notes (Xen's libelf).
 #include "paravirt/elf_image.h"
 
-#include <elf.h>
-
 #include <algorithm>
 #include <cstring>
 #include <string_view>
@@ -13,6 +11,30 @@
 namespace ringshift::xen {
 
 namespace {
+
+constexpr u32 kElfMagic = 0x464c457f;
+constexpr u8 kClass32 = 1;
+constexpr u8 kLittleEndian = 1;
+constexpr u16 kMachine386 = 3;
+constexpr u32 kTypeLoad = 1;
+constexpr u32 kTypeNote = 4;
+constexpr u32 kSectionNote = 7;
+
+struct Header {
+  u8 identification[16];
+  u16 type, machine;
+  u32 version, entry, segments_offset, sections_offset, flags;
+  u16 header_size, segment_size, segment_count, section_size, section_count, names_section;
+};
+struct Segment {
+  u32 type, offset, virtual_address, physical_address, file_size, memory_size, flags, alignment;
+};
+struct Section {
+  u32 name, type, flags, address, offset, size, link, info, alignment, entry_size;
+};
+struct NoteHeader {
+  u32 name_size, size, type;
+};
 
 class Reader {
  public:
@@ -29,7 +51,7 @@ class Reader {
     return value;
   }
   auto bad(const char* what) const { return fail(ErrorKind::input_file, "kernel {}: {}", name_, what); }
-  Result<void> read_segment(const Elf32_Phdr& segment);
+  Result<void> read_segment(const Segment& segment);
   Result<bool> read_notes(u64 offset, u64 size);
   Result<void> take_note(u32 type, std::span<const u8> value);
   Result<void> check_features(std::string_view features) const;
@@ -50,11 +72,11 @@ std::string_view text(std::span<const u8> value) {
   return all.substr(0, all.find('\0'));
 }
 
-Result<void> Reader::read_segment(const Elf32_Phdr& segment) {
-  if (segment.p_filesz > segment.p_memsz || u64{segment.p_offset} + segment.p_filesz > file_.size() ||
-      u64{segment.p_paddr} + segment.p_memsz > ~u32{0})
+Result<void> Reader::read_segment(const Segment& segment) {
+  if (segment.file_size > segment.memory_size || u64{segment.offset} + segment.file_size > file_.size() ||
+      u64{segment.physical_address} + segment.memory_size > ~u32{0})
     return bad("the file is truncated or corrupt: an ELF segment makes no sense");
-  image_.parts.push_back({segment.p_offset, segment.p_filesz, segment.p_memsz, segment.p_paddr});
+  image_.parts.push_back({segment.offset, segment.file_size, segment.memory_size, segment.physical_address});
   return {};
 }
 
@@ -62,15 +84,15 @@ Result<void> Reader::read_segment(const Elf32_Phdr& segment) {
 Result<bool> Reader::read_notes(u64 offset, u64 size) {
   bool found = false;
   const u64 end = std::min<u64>(offset + size, file_.size());
-  while (offset + sizeof(Elf32_Nhdr) <= end) {
-    const auto note = *at<Elf32_Nhdr>(offset);
+  while (offset + sizeof(NoteHeader) <= end) {
+    const auto note = *at<NoteHeader>(offset);
     const u64 name_at = offset + sizeof note;
-    const u64 value_at = name_at + align_up(u64{note.n_namesz}, u64{4});
-    const u64 next = value_at + align_up(u64{note.n_descsz}, u64{4});
-    if (value_at + note.n_descsz > end) break;
-    if (note.n_namesz == 4 && std::memcmp(file_.data() + name_at, "Xen", 4) == 0) {
+    const u64 value_at = name_at + align_up(u64{note.name_size}, u64{4});
+    const u64 next = value_at + align_up(u64{note.size}, u64{4});
+    if (value_at + note.size > end) break;
+    if (note.name_size == 4 && std::memcmp(file_.data() + name_at, "Xen", 4) == 0) {
       found = true;
-      RS_TRY(take_note(note.n_type, file_.subspan(value_at, note.n_descsz)));
+      RS_TRY(take_note(note.type, file_.subspan(value_at, note.size)));
     }
     offset = next;
   }
@@ -122,28 +144,26 @@ Result<void> Reader::take_note(u32 type, std::span<const u8> value) {
 }
 
 Result<ElfImage> Reader::read() {
-  const auto header = at<Elf32_Ehdr>(0);
-  if (!header || std::memcmp(header->e_ident, ELFMAG, SELFMAG) != 0)
-    return bad("it is not an ELF file, which -guest-abi xen-pv needs");
-  if (header->e_ident[EI_CLASS] != ELFCLASS32 || header->e_ident[EI_DATA] != ELFDATA2LSB ||
-      header->e_machine != EM_386)
+  const auto header = at<Header>(0);
+  if (!header || at<u32>(0) != kElfMagic) return bad("it is not an ELF file, which -guest-abi xen-pv needs");
+  if (header->identification[4] != kClass32 || header->identification[5] != kLittleEndian ||
+      header->machine != kMachine386)
     return bad("it is an ELF file for another machine than i386");
   bool notes = false;
-  for (u32 i = 0; i < header->e_phnum; ++i) {
-    const auto segment = at<Elf32_Phdr>(header->e_phoff + u64{i} * header->e_phentsize);
+  for (u32 i = 0; i < header->segment_count; ++i) {
+    const auto segment = at<Segment>(header->segments_offset + u64{i} * header->segment_size);
     if (!segment) return bad("the file is truncated: its program headers are missing");
-    if (segment->p_type == PT_LOAD && segment->p_memsz != 0) RS_TRY(read_segment(*segment));
-    if (segment->p_type == PT_NOTE) notes = RS_TRY(read_notes(segment->p_offset, segment->p_filesz)) || notes;
+    if (segment->type == kTypeLoad && segment->memory_size != 0) RS_TRY(read_segment(*segment));
+    if (segment->type == kTypeNote) notes = RS_TRY(read_notes(segment->offset, segment->file_size)) || notes;
   }
   // Without a program header for them, notes may stand in sections alone.
-  for (u32 i = 0; !notes && i < header->e_shnum; ++i) {
-    const auto section = at<Elf32_Shdr>(header->e_shoff + u64{i} * header->e_shentsize);
-    if (section && section->sh_type == SHT_NOTE)
-      notes = RS_TRY(read_notes(section->sh_offset, section->sh_size));
+  for (u32 i = 0; !notes && i < header->section_count; ++i) {
+    const auto section = at<Section>(header->sections_offset + u64{i} * header->section_size);
+    if (section && section->type == kSectionNote) notes = RS_TRY(read_notes(section->offset, section->size));
   }
   if (!notes) return bad("it has no Xen notes: it isn't made for Xen's paravirtual interface");
   if (image_.parts.empty()) return bad("there is nothing to load");
-  if (!image_.entry) image_.entry = header->e_entry;
+  if (!image_.entry) image_.entry = header->entry;
   image_.first = ~u32{0};
   for (const LoadedPart& part : image_.parts) {
     image_.first = std::min(image_.first, part.physical);

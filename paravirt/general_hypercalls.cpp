@@ -1,7 +1,7 @@
 // Hypercalls of general use: xen_version, console_io, vm_assist, multicall, physdev_op.
 #include <algorithm>
 
-#include "paravirt/guest_list.h"
+#include "paravirt/domain.h"
 
 namespace ringshift::xen {
 
@@ -107,8 +107,8 @@ i32 multicall(Domain& domain, const HypercallArguments& arguments) {
       return 0;
     }
     CallEntry call{};
-    if (!copy_element(domain, call, list, i)) return -XEN_EFAULT;
-    const Gva at = list + i * static_cast<u32>(sizeof call);
+    const u64 at = list + u64{i} * sizeof call;
+    if (at >= kHypervisorStart || !domain.copy_from_guest(call, static_cast<Gva>(at))) return -XEN_EFAULT;
     HypercallArguments inner{};
     std::copy(std::begin(call.args), std::end(call.args), inner.word);
     domain.in_multicall = true;
@@ -116,10 +116,11 @@ i32 multicall(Domain& domain, const HypercallArguments& arguments) {
     domain.in_multicall = false;
     if (domain.continuation) {
       const Domain::Continuation rest = *domain.continuation;
-      domain.continuation = {at, count - i, arguments[2]};
-      return domain.copy_to_guest(at + offsetof(CallEntry, args), rest) ? 0 : -XEN_EFAULT;
+      domain.continuation = {static_cast<u32>(at), count - i, arguments[2]};
+      return domain.copy_to_guest(static_cast<Gva>(at + offsetof(CallEntry, args)), rest) ? 0 : -XEN_EFAULT;
     }
-    if (!domain.copy_to_guest(at + offsetof(CallEntry, result), static_cast<u32>(result))) return -XEN_EFAULT;
+    const Gva result_at = static_cast<Gva>(at + offsetof(CallEntry, result));
+    if (!domain.copy_to_guest(result_at, static_cast<u32>(result))) return -XEN_EFAULT;
   }
   return 0;
 }

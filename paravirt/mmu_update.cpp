@@ -1,5 +1,5 @@
 // HYPERVISOR_mmu_update and HYPERVISOR_update_va_mapping.
-#include "paravirt/guest_list.h"
+#include "paravirt/domain.h"
 
 namespace ringshift::xen {
 
@@ -10,6 +10,9 @@ int check_foreign_domain(u32 domid) {
 }
 
 namespace {
+
+constexpr u32 kPreempted =
+    1u << 31;  // of a count: `done` holds what was done before (Xen's MMU_UPDATE_PREEMPTED)
 
 int one_update(Domain& domain, const xen32::mmu_update& update) {
   const u64 mfn = update.ptr >> kPageShift;
@@ -26,12 +29,39 @@ int one_update(Domain& domain, const xen32::mmu_update& update) {
 
 // (list, count, done, foreign domain)
 i32 mmu_update(Domain& domain, const HypercallArguments& arguments) {
+  const Gva list = arguments[0];
+  u32 count = arguments[1];
+  const Gva done_at = arguments[2];
   const u32 table_owner = arguments[3] >> 16;
   if (const int error = check_foreign_domain(arguments[3] & 0xffff)) return error;
   if (table_owner != 0)
     if (const int error = check_foreign_domain(table_owner - 1)) return error;
-  return execute_list<xen32::mmu_update>(
-      domain, arguments, [&](const xen32::mmu_update& update) { return one_update(domain, update); });
+  u32 done = 0;
+  if ((count & kPreempted) != 0) {
+    count &= ~kPreempted;
+    if (done_at != 0) domain.copy_from_guest(done, done_at);
+  }
+  i32 result = 0;
+  u32 i = 0;
+  for (; i < count && result == 0; ++i) {
+    if (i != 0 && domain.should_pause()) {
+      domain.continuation = {list + i * static_cast<u32>(sizeof(xen32::mmu_update)), (count - i) | kPreempted,
+                             done_at};
+      break;
+    }
+    xen32::mmu_update update{};
+    // 64 bits, so that no list wraps.
+    const u64 at = list + u64{i} * sizeof update;
+    if (at >= kHypervisorStart || !domain.copy_from_guest(update, static_cast<Gva>(at))) {
+      result = -XEN_EFAULT;
+      break;
+    }
+    result = one_update(domain, update);
+    if (result != 0) break;
+  }
+  done += i;
+  if (done_at != 0 && !domain.copy_to_guest(done_at, done)) result = result != 0 ? result : -XEN_EFAULT;
+  return result;
 }
 
 void flush(Domain& domain, Gva va, u32 flags) {

@@ -1,11 +1,13 @@
 // HYPERVISOR_mmuext_op: pins, the base of the page tables, flushes, the LDT.
-#include "paravirt/guest_list.h"
+#include "paravirt/domain.h"
 
 namespace ringshift::xen {
 
 namespace {
 
 using Operation = xen32::mmuext_op_32;
+
+constexpr u32 kPreempted = 1u << 31;
 
 // A frame of the domain's that may be written to now.
 int with_writable(Domain& domain, u32 mfn, const u8* contents) {
@@ -63,9 +65,34 @@ int one_operation(Domain& domain, const Operation& op) {
 
 // (list, count, done, foreign domain)
 i32 mmuext_op(Domain& domain, const HypercallArguments& arguments) {
+  const Gva list = arguments[0];
+  u32 count = arguments[1];
+  const Gva done_at = arguments[2];
   if (const int error = check_foreign_domain(arguments[3])) return error;
-  return execute_list<Operation>(domain, arguments,
-                                 [&](const Operation& op) { return one_operation(domain, op); });
+  u32 done = 0;
+  if ((count & kPreempted) != 0) {
+    count &= ~kPreempted;
+    if (done_at != 0) domain.copy_from_guest(done, done_at);
+  }
+  i32 result = 0;
+  u32 i = 0;
+  for (; i < count; ++i) {
+    if (i != 0 && domain.should_pause()) {
+      domain.continuation = {list + i * static_cast<u32>(sizeof(Operation)), (count - i) | kPreempted,
+                             done_at};
+      break;
+    }
+    Operation op{};
+    const u64 at = list + u64{i} * sizeof op;
+    if (at >= kHypervisorStart || !domain.copy_from_guest(op, static_cast<Gva>(at)))
+      result = -XEN_EFAULT;
+    else
+      result = one_operation(domain, op);
+    if (result != 0) break;
+  }
+  done += i;
+  if (done_at != 0 && !domain.copy_to_guest(done_at, done)) result = result != 0 ? result : -XEN_EFAULT;
+  return result;
 }
 
 }  // namespace

@@ -135,7 +135,10 @@ bool PageTables::get_entry(FrameType table, u32 index, u64 entry) {
   const u64 mfn = frame_of(entry);
   if (table != FrameType::l1) return get(mfn, named_by(table, index));
   if (!is_writable(entry)) return frames_.get(mfn);
-  return get(mfn, FrameType::writable);
+  if (!get(mfn, FrameType::writable)) return false;
+  // A program's page now, whatever it was.
+  if ((entry & kPteUser) != 0) memory_.map().remove_attribute(mfn << kPageShift, kAttrNoWindow);
+  return true;
 }
 
 void PageTables::put_entry(FrameType table, u64 entry) {

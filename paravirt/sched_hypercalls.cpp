@@ -1,5 +1,5 @@
 // HYPERVISOR_sched_op: yield, block, poll, shutdown.
-#include "paravirt/guest_list.h"
+#include "paravirt/domain.h"
 
 namespace ringshift::xen {
 
@@ -39,8 +39,9 @@ i32 poll(Domain& domain, Gva at) {
   if (!domain.copy_from_guest(request, at)) return -XEN_EFAULT;
   if (request.nr_ports > kMostPorts) return -XEN_EINVAL;
   for (u32 i = 0; i < request.nr_ports; ++i) {
+    const u64 from = request.ports + u64{i} * sizeof(u32);
     u32 port = 0;
-    if (!copy_element(domain, port, request.ports, i)) return -XEN_EFAULT;
+    if (from >= kHypervisorStart || !domain.copy_from_guest(port, static_cast<Gva>(from))) return -XEN_EFAULT;
     constexpr u32 kPorts = 1024;
     if (port >= kPorts) return -XEN_EINVAL;
     if (domain.port_is_pending(port)) return 0;

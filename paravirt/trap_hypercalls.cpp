@@ -1,6 +1,6 @@
 // Hypercalls about traps: trap table, kernel stack, callbacks, iret, TS, debug registers.
 #include "paravirt/descriptor_check.h"
-#include "paravirt/guest_list.h"
+#include "paravirt/domain.h"
 
 namespace ringshift::xen {
 
@@ -17,7 +17,8 @@ i32 set_trap_table(Domain& domain, const HypercallArguments& arguments) {
   constexpr u32 kMost = 4096;
   for (u32 i = 0; i < kMost; ++i) {
     Info trap{};
-    if (!copy_element(domain, trap, arguments[0], i)) return -XEN_EFAULT;
+    const u64 at = arguments[0] + u64{i} * sizeof(Info);
+    if (at >= kHypervisorStart || !domain.copy_from_guest(trap, static_cast<Gva>(at))) return -XEN_EFAULT;
     if (trap.address == 0) return 0;
     domain.traps.set_gate(trap.vector, {.cs = kernel_selector(trap.cs),
                                         .eip = trap.address,

@@ -35,7 +35,9 @@ TranslationBlock* BlockTable::insert(std::unique_ptr<TranslationBlock> block) {
   blocks_.push_back(std::move(block));
   side_bytes_ += inserted->side_bytes();
   inserted->BucketHook::enter(buckets_[bucket(inserted->pages[0] + inserted->first_byte, inserted->mode)]);
-  inserted->PageHook::enter(by_page_[inserted->pages[0]].from);
+  PageBlocks& page_blocks = by_page_[inserted->pages[0]];
+  inserted->PageHook::enter(page_blocks.from);
+  page_blocks.met_at = align_down(inserted->linear, kPageSize);
   if (!inserted->one_page()) inserted->SecondPageHook::enter(by_page_[inserted->pages[1]].into);
   for (const Gpa page : inserted->pages)
     if (page != kNoPage) physical_.add_attribute(page, kAttrBtCode);
@@ -172,6 +174,17 @@ void BlockTable::invalidate(Gpa gpa, u32 length, DropReason why) {
     ++counters_.invalidated;
     drop(*block, why);
   }
+}
+
+bool BlockTable::roams(Gpa page, Gva linear) {
+  const auto found = by_page_.find(page);
+  if (found == by_page_.end()) return false;
+  const PageBlocks& known = found->second;
+  if (known.roams) return true;
+  if (known.from == nullptr || known.met_at == align_down(linear, kPageSize)) return false;
+  invalidate(page, kPageSize, DropReason::roams);
+  by_page_[page].roams = true;
+  return true;
 }
 
 void BlockTable::clear() {

@@ -175,7 +175,8 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   CodeCache cache_;
   RuntimeStubs stubs_;
   Listing listing_;
-  BtContext context_;
+  BtContextPages context_pages_;
+  BtContext& context_ = context_pages_.context();
   BlockTable blocks_;
   BlockTranslator translator_;
   WindowSet windows_;
@@ -203,7 +204,7 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   struct Counters {
     u64 access_exits = 0, access_fills = 0, access_interpreted = 0, interpreted = 0, interpreted_modes = 0;
     u64 ports = 0, access_faults = 0;
-    u64 chain_exits = 0, jump_misses = 0, event_exits = 0, host_faults = 0, window_faults = 0,
+    u64 chain_exits = 0, jump_misses = 0, event_exits = 0, host_faults = 0, lost_bases = 0, window_faults = 0,
         window_failures = 0, retranslations = 0;
   };
   Counters counters_;

@@ -316,6 +316,10 @@ bool Dispatcher::handle_host_fault(int signal, siginfo_t& info, ucontext_t& cont
   const auto* const pc = reinterpret_cast<const u8*>(registers[REG_RIP]);
   const TranslationBlock* const block = cache_.contains(pc) ? blocks_.containing(pc) : nullptr;
   if (block == nullptr) return false;
+  if (modes_.restore_window_base()) {
+    ++counters_.lost_bases;
+    return true;
+  }
   const auto offset = static_cast<u32>(pc - block->code);
   const auto after =
       std::upper_bound(block->marks.begin(), block->marks.end(), offset,
@@ -360,6 +364,8 @@ bool Dispatcher::handle_host_fault(int signal, siginfo_t& info, ucontext_t& cont
     registers[REG_EFL] =
         static_cast<greg_t>((static_cast<u64>(registers[REG_EFL]) & ~u64{kArithmeticFlags}) | flags);
   }
+  registers[REG_EFL] &= ~static_cast<greg_t>(kFlagDf);  // of a REP downwards
+  if (mark.clipped) registers[REG_RCX] = static_cast<u32>(registers[REG_RCX] + registers[REG_R10]);
   registers[REG_R10] = static_cast<greg_t>(eip_in(*block, mark.guest_offset));
   registers[REG_R9] = AccessInfo::kFpu;
   registers[REG_R11] = 0;  // no InterpretSite

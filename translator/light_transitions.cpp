@@ -89,7 +89,8 @@ const ReturnFrame* return_frame(const Cpu& cpu) {
 
 // IRETD from CPL 0 that changes IF, RF and the arithmetic flags at most, to CPL 0 or 3 (SDM vol. 2A IRET).
 // RF, which faults set in their frames, holds off instruction breakpoints for one instruction; no translated
-// code has any, so it is left clear, as after that instruction.
+// code has any, so it is cleared on the way into it, as after that instruction. An interrupt that comes first
+// saves it.
 [[gnu::flatten]] const u8* light_iret(BtContext* context, const InterpretSite*, u32, u32) {
   Cpu& cpu = *context->cpu;
   VcpuState& state = cpu.state;
@@ -117,10 +118,13 @@ const ReturnFrame* return_frame(const Cpu& cpu) {
     state.segment(Seg::ss) = *ss;
     esp = frame.esp;
   }
-  state.rflags = (state.eflags() & ~(kChanged | kFlagRf)) | (frame.flags & kChanged) | kFlagFixed;
+  constexpr u32 kTaken = kChanged | kFlagRf;
+  state.rflags = (state.eflags() & ~kTaken) | (frame.flags & kTaken) | kFlagFixed;
   state.set_reg32(kEsp, esp);
   commit_code(cpu, *code, frame.eip);
-  return go_on(*context, context->modes->key_now());
+  const u8* const next = go_on(*context, context->modes->key_now());
+  if (next == context->to_lookup) state.rflags &= ~u64{kFlagRf};
+  return next;
 }
 
 // TS decides whether x87 and SSE instructions may execute, which the next mode says; nothing is flushed for
@@ -163,7 +167,7 @@ const ReturnFrame* return_frame(const Cpu& cpu) {
   }
   if (done == DeliveryHook::Light::next && site->resume != nullptr) return site->resume;
   const u8* const target = leave_block(*context, *site, context->modes->key_now());
-  if ((state.rflags & kFlagRf) == 0) return target;
+  if ((state.rflags & kFlagRf) == 0 || target != context->to_lookup) return target;
   if (context->exact_rf) return context->to_dispatcher;
   state.rflags &= ~u64{kFlagRf};
   return target;

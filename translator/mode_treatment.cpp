@@ -77,7 +77,7 @@ constexpr std::array<std::string_view, kTreatmentChoices> kSentences = {
     "At this privilege level it may be forbidden, or change less than at CPL 0: the interpreter decides.",
     "In real and v8086 mode there are no descriptors to load by: the interpreter does it.",
     "SP is only a part of ESP (a 16-bit stack or operand): the interpreter does it.",
-    "It is in line under a window on flat segments, upwards, only: elsewhere the call is shorter.",
+    "It is in line under a window on flat segments only: elsewhere the call is shorter.",
     "The guest's time-stamp counter doesn't follow from the host's here: the interpreter reads it.",
     "The segment's type forbids the access: the interpreter raises what the guest must see.",
     "The branch's target is beyond CS's limit: the interpreter raises the fault if it is taken.",
@@ -206,8 +206,7 @@ ModeTreatment treatment_in(const GuestInstruction& guest, ModeKey mode, bool sof
     case Treatment::read_tsc:
       return own_if(mode.direct_tsc(), Choice::host_tsc);
     case Treatment::rep_string:
-      return own_if(window && !mode.downward() && flat(mode, Seg::es) && flat(mode, insn.segment),
-                    Choice::not_window);
+      return own_if(window && flat(mode, Seg::es) && flat(mode, insn.segment), Choice::not_window);
     default:
       break;
   }

@@ -23,8 +23,9 @@ void translate_bit_string(Emitter& emitter, const GuestInstruction& guest);
 // Strings without REP (translate_string.cpp).
 void translate_string(Emitter& emitter, const GuestInstruction& guest);
 
-// With REP, under a window; `site` for what the host's own can't do.
-void translate_rep(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site);
+// With REP, under a window; `site` for what the host's own can't do. clips: a comparison may be half done
+// when the site's instruction is executed.
+void translate_rep(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site, bool clips);
 
 // The stack (translate_stack.cpp).
 void translate_push(Emitter& emitter, const GuestInstruction& guest);
@@ -65,7 +66,8 @@ void translate_software_interrupt(Emitter& emitter, const GuestInstruction& gues
 void translate_port(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site);
 void translate_transition(Emitter& emitter, Treatment treatment, InterpretSite* site);
 
-// Block ends (translate_branch.cpp).
+// Block ends (translate_branch.cpp). First what CALL and RET do to the stack; RET leaves its target in r8d.
+void translate_stack_of_branch(Emitter& emitter, const GuestInstruction& guest, Treatment treatment);
 void translate_branch(Emitter& emitter, const GuestInstruction& guest, Treatment treatment,
                       TranslationBlock& block);
 

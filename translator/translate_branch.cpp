@@ -79,7 +79,7 @@ void translate_jump_if(Emitter& emitter, const GuestInstruction& guest, Translat
   link_to(emitter, EmissionReason::not_taken, guest.next_eip(), block);
 }
 
-void translate_ret(Emitter& emitter, const Instruction& insn) {
+void load_return_address(Emitter& emitter, const Instruction& insn) {
   auto& as = emitter.as();
   const i32 release = insn.opcode == 0xc2 ? static_cast<i32>(insn.immediate & 0xffff) : 0;
   emitter.begin_memory();
@@ -90,11 +90,16 @@ void translate_ret(Emitter& emitter, const Instruction& insn) {
   }
   emitter.check_target(r8, insn.operand_size);
   move_stack_pointer(emitter, kEsp, insn.operand_size + release);
-  emitter.restore_flags();
-  emitter.jump_indirect();
 }
 
 }  // namespace
+
+void translate_stack_of_branch(Emitter& emitter, const GuestInstruction& guest, Treatment treatment) {
+  if (treatment == Treatment::ret) return load_return_address(emitter, guest.insn);
+  if (treatment != Treatment::call) return;
+  emitter.begin_memory();
+  push_eip(emitter, guest.next_eip(), guest.insn.operand_size);
+}
 
 void translate_branch(Emitter& emitter, const GuestInstruction& guest, Treatment treatment,
                       TranslationBlock& block) {
@@ -111,8 +116,6 @@ void translate_branch(Emitter& emitter, const GuestInstruction& guest, Treatment
       translate_counter(emitter, guest, block);
       break;
     case Treatment::call:
-      emitter.begin_memory();
-      push_eip(emitter, guest.next_eip(), insn.operand_size);
       emitter.restore_flags();
       link_to(emitter, EmissionReason::call, guest.branch_target(), block);
       break;
@@ -131,7 +134,8 @@ void translate_branch(Emitter& emitter, const GuestInstruction& guest, Treatment
       emitter.jump_indirect();
       break;
     case Treatment::ret:
-      translate_ret(emitter, insn);
+      emitter.restore_flags();
+      emitter.jump_indirect();
       break;
     default:
       RS_PANIC("no branch: treatment {}", static_cast<int>(treatment));

@@ -40,6 +40,7 @@ struct InstructionMark {
   u16 host_offset;
   u16 guest_offset;
   bool flags_saved;  // the guest's arithmetic flags are in r12, not in RFLAGS
+  bool clipped;      // a REP, of whose count r10 holds a part (translate_string.cpp)
 };
 
 // An instruction in a block that the interpreter executes.

@@ -276,6 +276,12 @@ bool uses_sse(const Instruction& insn) {
   return sse_isa(insn.isa_set) && insn.mnemonic != ZYDIS_MNEMONIC_CRC32;
 }
 
+u32 bytes_of_memory(const Instruction& insn) {
+  for (unsigned i = 0; i < insn.operand_count; ++i)
+    if (insn.operands[i].kind == OperandKind::memory) return insn.operands[i].bytes;
+  return 0;
+}
+
 bool names_high_byte(const Instruction& insn) {
   for (unsigned i = 0; i < insn.operand_count; ++i)
     if (insn.operands[i].kind == OperandKind::gpr8 && insn.operands[i].reg >= 4 && !insn.operands[i].hidden)

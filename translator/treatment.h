@@ -58,6 +58,8 @@ constexpr bool ends_block(Treatment treatment) {
 // Whether the instruction uses x87, MMX or SSE state (the interpreter then needs it in VcpuState::fx).
 bool uses_fpu_state(const Instruction& insn);
 bool uses_sse(const Instruction& insn);
+// Of the memory operand; 0: there is none.
+u32 bytes_of_memory(const Instruction& insn);
 // Whether an explicit operand is AH, CH, DH or BH.
 bool names_high_byte(const Instruction& insn);
 

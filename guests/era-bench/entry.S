@@ -1,12 +1,20 @@
 # Ways into the kernel and out of it: traps, INT 80h, and the switch of kernel stacks.
 #include "era-bench/entry_macros.inc"
-#include "runtime/entry.inc"
 
         .text
         .align  16
         .globl  trap_stubs, common_trap, call_stub, empty_handler, return_from_trap, switch_stacks
 trap_stubs:
-        ENTRY_STUBS 48, common_trap
+        .set    i, 0
+        .rept   48
+        .align  16
+        .if !(i == 8 || (i >= 10 && i <= 14) || i == 17)
+        pushl   $0                      # where the CPU pushes no error code
+        .endif
+        pushl   $i
+        jmp     common_trap
+        .set    i, i + 1
+        .endr
 
         .align  16
 common_trap:
