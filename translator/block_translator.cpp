@@ -76,8 +76,12 @@ void BlockTranslator::translate_one(Emitter& emitter, const GuestInstruction& gu
     case Treatment::string:
       return translate_string(emitter, guest);
     case Treatment::interpret:
-    case Treatment::interpret_last:
       return emitter.interpret(new_site(guest, block));
+    case Treatment::interpret_last: {
+      InterpretSite* const site = new_site(guest, block);
+      site->last = true;
+      return emitter.interpret(site);
+    }
     case Treatment::rep_string:
       return translate_rep(emitter, guest, new_site(guest, block), counting_ == Counting::none);
     default:
@@ -233,7 +237,7 @@ std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& g
   block->marks = emitter.marks();
   place_links(emitter, *block);
   for (const auto& [site, resume] : emitter.interpret_sites())
-    if (!ends_block(treatment_of(site->decoded.insn))) site->resume = block->code + resume;
+    if (!site->last && !ends_block(treatment_of(site->decoded.insn))) site->resume = block->code + resume;
   listing_.translated(guest, *block, emitter.starts());
   if (listener_ != nullptr) listener_->on_translated(guest, *block, notes);
   ++counters_.blocks;

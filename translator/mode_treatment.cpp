@@ -193,7 +193,8 @@ ModeTreatment treatment_in(const GuestInstruction& guest, ModeKey mode, bool sof
       if (mode.real_segments()) return {Treatment::interpret_last, Choice::real_mode};
       break;
     case Treatment::software_interrupt:
-      return own_if(mode.hooked() && !mode.real_segments(), Choice::allow_list);
+      if (!mode.hooked() || mode.real_segments()) return {Treatment::interpret_last, Choice::allow_list};
+      break;
     case Treatment::push_all:  // by lookups they would be longer than the call
     case Treatment::pop_all:
       return own_if(window && flat(mode, Seg::ss) && !mode.stack16(), Choice::not_window);

@@ -10,13 +10,12 @@ namespace ringshift::differential {
 
 namespace {
 
-constexpr unsigned kTicks = 2;
 std::atomic<RunControl*> g_control{nullptr};
-std::atomic<unsigned> g_ticks{0};
+std::atomic<unsigned> g_ticks_left{0};
 
 void on_tick(int) {
   RunControl* const control = g_control.load();
-  if (control != nullptr && ++g_ticks == kTicks) control->raise_event(kEventExit);
+  if (control != nullptr && g_ticks_left != 0 && --g_ticks_left == 0) control->raise_event(kEventExit);
 }
 
 void begin_ticks() {
@@ -24,21 +23,22 @@ void begin_ticks() {
   action.sa_handler = on_tick;
   action.sa_flags = SA_ONSTACK | SA_RESTART;  // ESP is in RSP while translated code runs
   sigaction(SIGPROF, &action, nullptr);
-  const itimerval every_second = {{1, 0}, {1, 0}};
-  setitimer(ITIMER_PROF, &every_second, nullptr);
+  constexpr timeval kTick = {0, 1000000 / EndlessWatch::kTicksPerSecond};
+  const itimerval ticks = {kTick, kTick};
+  setitimer(ITIMER_PROF, &ticks, nullptr);
 }
 
 }  // namespace
 
-EndlessWatch::EndlessWatch(RunControl& control) {
+EndlessWatch::EndlessWatch(RunControl& control, unsigned ticks) {
   static const bool once = (begin_ticks(), true);
   (void)once;
-  g_ticks = 0;
+  g_ticks_left = ticks;
   g_control = &control;
 }
 
 EndlessWatch::~EndlessWatch() { g_control = nullptr; }
 
-bool EndlessWatch::ended() const { return g_ticks >= kTicks; }
+bool EndlessWatch::ended() const { return g_ticks_left == 0; }
 
 }  // namespace ringshift::differential

@@ -7,9 +7,11 @@ namespace ringshift::differential {
 
 class EndlessWatch {
  public:
-  // Until destroyed, the engine is asked to stop after a second or two of this process's CPU time. One at a
-  // time.
-  explicit EndlessWatch(RunControl& control);
+  // Of this process's CPU time.
+  static constexpr unsigned kTicksPerSecond = 20;
+
+  // Until destroyed, the engine is asked to stop after so many ticks, or one less. One at a time.
+  explicit EndlessWatch(RunControl& control, unsigned ticks = 2 * kTicksPerSecond);
   ~EndlessWatch();
   EndlessWatch(const EndlessWatch&) = delete;
   // It was asked to.

@@ -81,7 +81,8 @@ void write_page_tables(ImageWriter& image) {
     image.map(kSystemBase + page * kPageSize, kSystem + page * kPageSize, kWritable | kGlobal);
   // What v8086 code reaches: the vectors, and the arenas.
   image.map(0, 0, kWritable | kUser);
-  for (u32 page = kArenaPages; page < kImageSize; page += kPageSize)
+  constexpr u32 kArenasEnd = kArenaPages + differential::arena_offset(kArenaCount);
+  for (u32 page = kArenaPages; page < kArenasEnd; page += kPageSize)
     image.map(page, page, kWritable | kUser | (page < kRealData ? kAccessed : 0));
   const u32 data = kArenas[differential::kData].base;
   image.map(kDataTable, image.table(data), kWritable);

@@ -17,7 +17,9 @@ inline constexpr u32 kPdpt = 0x1000, kDirectories = 0x2000, kPaeTables = 0x6000;
 inline constexpr u32 kDirectory = 0xc000, kTables = 0xd000;
 inline constexpr u32 kSystem = 0x14000;
 inline constexpr u32 kArenaPages = 0x20000;
-inline constexpr u32 kImageSize = kArenaPages + differential::arena_offset(kArenaCount);
+// All of RAM: what isn't set anew for each case would be what a case that one engine alone ran has left.
+inline constexpr u32 kImageSize = 0x40000;
+static_assert(kArenaPages + differential::arena_offset(kArenaCount) <= kImageSize);
 
 // What an exception comes to: the end, or the next multiple of kResumeStep in the code, some times.
 enum class Ending : u8 { stop, resume };

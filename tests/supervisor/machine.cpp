@@ -9,12 +9,8 @@
 
 namespace ringshift::supervisor {
 
-namespace {
-constexpr u64 kMemorySize = u64{1} << 20;
-}
-
 Result<std::unique_ptr<Machine>> Machine::create(const differential::EngineFactory& factory) {
-  GuestMemory memory = RS_TRY(GuestMemory::create(kMemorySize));
+  GuestMemory memory = RS_TRY(GuestMemory::create(kImageSize));
   CpuidTable cpuid = RS_TRY(CpuidTable::create("n270"));
   std::unique_ptr<Machine> machine(new Machine(std::move(memory), std::move(cpuid)));
   machine->engine_ = RS_TRY(factory.create(machine->cpu_));
@@ -28,11 +24,10 @@ Result<void> Machine::trace(std::string_view points, const std::string& file) {
 
 void Machine::fill(std::span<const u8> image) {
   constexpr std::size_t kPiece = 256;
-  RS_CHECK(image.size() % kPiece == 0);
+  RS_CHECK(image.size() == kImageSize);
   for (std::size_t at = 0; at < image.size(); at += kPiece)
     if (std::memcmp(memory_.base() + at, image.data() + at, kPiece) != 0)
       RS_CHECK(physical_.write(at, image.data() + at, kPiece));
-  filled_ = image.size();
 }
 
 ExitReason Machine::run(VcpuState& state, bool interrupt) {
@@ -42,7 +37,7 @@ ExitReason Machine::run(VcpuState& state, bool interrupt) {
   control_.deadline = limit_ == 0 ? ~u64{0} : control_.retired + limit_;
   // Faults alone, one in the delivery of the other, count no instructions.
   std::optional<differential::EndlessWatch> watch;
-  if (limit_ != 0) watch.emplace(control_);
+  if (limit_ != 0) watch.emplace(control_, 3);
   const ExitReason reason = engine_->run(*this);
   engine_->save(state);
   return reason;

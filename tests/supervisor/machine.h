@@ -19,10 +19,9 @@ class Machine final : private EmptyBoard {
  public:
   static Result<std::unique_ptr<Machine>> create(const differential::EngineFactory& factory);
 
-  // Makes RAM's first bytes these; what is so already isn't written.
+  // Makes RAM these kImageSize bytes; what is so already isn't written.
   void fill(std::span<const u8> image);
-  // RAM as far as fill() reached.
-  std::span<const u8> memory() const { return {memory_.base(), filled_}; }
+  std::span<const u8> memory() const { return {memory_.base(), kImageSize}; }
   // Runs from this state, an interrupt waiting if so wanted, until HLT or the end of the CPU.
   ExitReason run(VcpuState& state, bool interrupt);
   // Of the next runs, for the interpreter: they end with ExitReason::requested there, or after a second or
@@ -53,7 +52,6 @@ class Machine final : private EmptyBoard {
   Tracer tracer_;
   Cpu cpu_;
   std::unique_ptr<ExecutionEngine> engine_;
-  std::size_t filled_ = 0;
   u64 limit_ = 0;  // 0: none
 };
 
