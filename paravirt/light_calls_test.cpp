@@ -95,10 +95,6 @@ TEST_F(XenLightCalls, HypercallsDoWhatTheFullOnesDo) {
   expect_same(kHypercallVector, Light::next);
   call(__HYPERVISOR_stack_switch, kRing1Ds & ~3u, kStackTop - 16);
   expect_same(kHypercallVector, Light::next);
-  for (const u32 on : {1u, 0u}) {
-    call(__HYPERVISOR_fpu_taskswitch, on);
-    expect_same(kHypercallVector, Light::elsewhere);
-  }
 }
 
 TEST_F(XenLightCalls, CallsAreCounted) {
