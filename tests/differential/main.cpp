@@ -1,18 +1,18 @@
 // The differential test: random user-level code on an engine and on the host's own CPU.
 #include <fmt/format.h>
-#include <signal.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdlib>
 
 #include "tests/differential/arena_mapping.h"
+#include "tests/differential/case_watch.h"
 #include "tests/differential/comparison.h"
 #include "tests/differential/engine_runner.h"
 #include "tests/differential/generator.h"
 #include "tests/differential/host_runner.h"
 #include "tests/differential/long_mode_engine.h"
+#include "tests/differential/printing_sink.h"
 
 namespace ringshift::differential {
 namespace {
@@ -28,17 +28,6 @@ struct Options {
   bool print = false;
   bool stats = false;
   bool small_segments = false;
-};
-
-// What the engine counted: that translated code ran at all, and what fell back.
-class PrintingSink final : public StatsSink {
- public:
-  void count(std::string_view group, std::string_view name, u64 value) override {
-    if (value != 0) fmt::print("{} {}: {}\n", group, name, value);
-  }
-  void figure(std::string_view group, std::string_view name, double value, std::string_view unit) override {
-    fmt::print("{} {}: {:.3f} {}\n", group, name, value, unit);
-  }
 };
 
 // Under host64, who executed the expected side's instructions.
@@ -72,28 +61,7 @@ void report(const Options& options, Comparison& comparison, const TestCase& test
   std::fflush(stdout);
 }
 
-// A sequence that ends where results are expected from, but goes round for ever on the other, ends the test
-// with its number.
-volatile u64 g_number = 0;
-volatile u64 g_seed = 0;
-constexpr unsigned kWatchSeconds = 20;
 constexpr int kSkipped = 77;
-
-void on_alarm(int) {
-  char text[128];
-  const auto end =
-      fmt::format_to_n(text, sizeof text, "FAIL --seed {} --first {} --count 1 --print: does not end\n",
-                       u64{g_seed}, u64{g_number});
-  if (write(STDOUT_FILENO, text, end.size) < 0) _exit(4);
-  _exit(3);
-}
-
-void watch() {
-  struct sigaction action {};
-  action.sa_handler = on_alarm;
-  action.sa_flags = SA_ONSTACK;
-  sigaction(SIGALRM, &action, nullptr);
-}
 
 // Where the expected results come from, and what is to give the same.
 struct Runners {
@@ -139,18 +107,17 @@ bool settle_reference(Options& options) {
 // How many sequences differ.
 unsigned compare_all(const Options& options, const Generator& generator, Comparison& comparison) {
   unsigned failures = 0;
-  g_seed = options.seed;
+  CaseWatch watch(options.seed);
   for (u64 number = options.first; number < options.first + options.count; ++number) {
     const TestCase test = generator.generate(options.seed, number);
-    g_number = number;
-    if ((number - options.first) % 1024 == 0) alarm(kWatchSeconds);
+    watch.begin(number);
     if (options.print) {
       fmt::print("{}:\n{}", number, test.sequence.disassemble());
       std::fflush(stdout);
     }
     if (comparison.differences(test.sequence, test, options.repeat).empty()) continue;
     report(options, comparison, test, number);
-    alarm(kWatchSeconds);
+    watch.rest();
     if (++failures >= options.max_failures) break;
   }
   return failures;
@@ -194,7 +161,6 @@ int run(Options options) {
   const Generator generator(*cpuid, runners.low_arena, options.small_segments);
   Comparison comparison(runners.expected(), runners.actual(), runners.low_arena);
 
-  watch();
   const auto start = std::chrono::steady_clock::now();
   const unsigned failures = compare_all(options, generator, comparison);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -1,17 +1,12 @@
 // The supervisor's differential test: random code of any privilege on an engine and on the interpreter.
 #include <fmt/format.h>
-#include <signal.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <chrono>
-#include <cstring>
 
-#include "cpu-model/vcpu_dump.h"
-#include "tests/differential/engine_factory.h"
-#include "tests/supervisor/generator.h"
-#include "tests/supervisor/image.h"
-#include "tests/supervisor/machine.h"
+#include "tests/differential/case_watch.h"
+#include "tests/differential/printing_sink.h"
+#include "tests/supervisor/comparison.h"
 
 namespace ringshift::supervisor {
 namespace {
@@ -28,155 +23,8 @@ struct Options {
   bool stats = false;
 };
 
-class PrintingSink final : public StatsSink {
- public:
-  void count(std::string_view group, std::string_view name, u64 value) override {
-    if (value != 0) fmt::print("{} {}: {}\n", group, name, value);
-  }
-  void figure(std::string_view, std::string_view, double, std::string_view) override {}
-};
-
-struct Outcome {
-  ExitReason reason = ExitReason::failed;
-  VcpuState state{};
-  bool faulted() const { return reason == ExitReason::shutdown || state.eip() - 1 - kStubs < kIrqVector; }
-};
-
-class Comparison {
- public:
-  Comparison(Machine& expected, Machine& actual) : expected_(expected), actual_(actual) {
-    for (const bool pae : {false, true})
-      for (const Ending ending : {Ending::stop, Ending::resume})
-        images_[pae][static_cast<unsigned>(ending)] = make_image(pae, ending);
-  }
-
-  // One line for each difference; empty if there is none.
-  std::string differences(const Case& test, const differential::Sequence& sequence, unsigned repeat) {
-    const auto code = sequence.assemble();
-    if (!code) return {};
-    const std::vector<u8> image = image_of(test, sequence.start, *code);
-    const Outcome expected = run(expected_, test, image);
-    ++ends_[expected.reason == ExitReason::halted     ? stub_of(expected.state)
-            : expected.reason == ExitReason::shutdown ? kShutdown
-                                                      : kEndless];
-    if (expected.reason == ExitReason::requested) return {};
-    for (unsigned i = 0; i < repeat; ++i) {
-      const Outcome actual = run(actual_, test, image);
-      const std::string out = compare(test, expected, actual);
-      if (!out.empty()) return fmt::format("  in run {} of {}\n", i + 1, repeat) + out;
-    }
-    return {};
-  }
-
-  std::string ends() const {
-    std::string text;
-    for (u32 i = 0; i < 256; ++i)
-      if (ends_[i] != 0) text += fmt::format(" {}:{}", i, ends_[i]);
-    return fmt::format("ends in stubs:{}; elsewhere: {}; shutdown: {}; never: {}", text, ends_[kElsewhere],
-                       ends_[kShutdown], ends_[kEndless]);
-  }
-
- private:
-  static constexpr u32 kElsewhere = 256, kShutdown = 257, kEndless = 258;
-
-  static u32 stub_of(const VcpuState& state) {
-    const u32 stub = state.eip() - 1 - kStubs;
-    return stub < 256 ? stub : kElsewhere;
-  }
-
-  std::vector<u8> image_of(const Case& test, u32 start, const std::vector<u8>& code) {
-    std::vector<u8> image = images_[test.pae()][static_cast<unsigned>(test.ending)];
-    const auto arena = [&](unsigned index) {
-      return image.data() + kArenaPages + differential::arena_offset(index);
-    };
-    if (!filled_ || contents_seed_ != test.memory_seed) {
-      for (unsigned i = 0; i < kArenaCount; ++i) differential::fill_memory(test.memory_seed, i, contents_[i]);
-      contents_seed_ = test.memory_seed;
-      filled_ = true;
-    }
-    for (unsigned i = 0; i < kArenaCount; ++i)
-      std::memcpy(arena(i), contents_[i].data(), contents_[i].size());
-    std::memset(arena(differential::kCode), 0xf4, kArenas[differential::kCode].size());
-    const u32 code_base = test.mode == Mode::protected32 ? kArenas[differential::kCode].base : kRealCode;
-    std::memcpy(arena(differential::kCode) + (start - code_base), code.data(), code.size());
-    return image;
-  }
-
-  static Outcome run(Machine& machine, const Case& test, const std::vector<u8>& image) {
-    machine.fill(image);
-    Outcome outcome;
-    outcome.state = test.state;
-    outcome.reason = machine.run(outcome.state, test.interrupt);
-    return outcome;
-  }
-
-  // What isn't compared of the x87 and SSE state: FOP, FIP, FDP, MXCSR_MASK and what FXSAVE leaves alone.
-  static VcpuState with_fields_of(const VcpuState& expected, VcpuState actual) {
-    const auto take = [&](unsigned from, unsigned to) {
-      std::memcpy(actual.fx.bytes + from, expected.fx.bytes + from, to - from);
-    };
-    take(5, 24);
-    take(28, 32);
-    take(288, sizeof actual.fx.bytes);
-    return actual;
-  }
-
-  std::string compare(const Case& test, const Outcome& expected, const Outcome& actual) const {
-    std::string out;
-    if (expected.reason != actual.reason)
-      out += fmt::format("  ended: expected {}, got {}\n", static_cast<int>(expected.reason),
-                         static_cast<int>(actual.reason));
-    out += diff_vcpu(expected.state, with_fields_of(expected.state, actual.state));
-    return out + compare_memory(test.ending == Ending::resume || expected.faulted());
-  }
-
-  // looked_up: there may have been an SSE operand misaligned, or an x87 exception pending. Before the host's
-  // CPU finds them a translator has looked up the operand's page: accessed and dirty bits may be set.
-  std::string compare_memory(bool looked_up) const {
-    const auto left = expected_.memory(), right = actual_.memory();
-    std::string out;
-    if (std::memcmp(left.data(), right.data(), left.size()) == 0) return out;
-    constexpr u32 kAccessedAndDirty = 0x60;
-    unsigned shown = 0;
-    for (u32 at = 0; at < left.size() && shown < 16; at += 4) {
-      u32 expected = 0, actual = 0;
-      std::memcpy(&expected, left.data() + at, 4);
-      std::memcpy(&actual, right.data() + at, 4);
-      const bool entry = at >= kPdpt && at < kSystem;
-      if (expected == actual || (looked_up && entry && ((expected ^ actual) & ~kAccessedAndDirty) == 0))
-        continue;
-      out += fmt::format("  physical {:05x}: expected {:08x}, got {:08x}\n", at, expected, actual);
-      ++shown;
-    }
-    return out;
-  }
-
-  Machine& expected_;
-  Machine& actual_;
-  std::vector<u8> images_[2][2];  // by PAE and Ending
-  std::vector<u8> contents_[kArenaCount];
-  u64 contents_seed_ = 0;
-  bool filled_ = false;
-  u64 ends_[259] = {};
-};
-
-differential::Sequence shrink(Comparison& comparison, const Case& test, unsigned repeat) {
-  differential::Sequence best = test.sequence;
-  for (bool progress = true; progress;) {
-    progress = false;
-    for (u32 i = static_cast<u32>(best.items.size()); i > 0 && best.items.size() > 1; --i) {
-      if (best.items[i - 1].bounds_loop && best.loops()) continue;
-      const differential::Sequence candidate = best.without(i - 1);
-      if (comparison.differences(test, candidate, repeat).empty()) continue;
-      best = candidate;
-      progress = true;
-    }
-  }
-  return best;
-}
-
 void report(const Options& options, Comparison& comparison, const Case& test, u64 number, std::string what) {
-  const differential::Sequence least = shrink(comparison, test, options.repeat);
+  const differential::Sequence least = comparison.shrink(test, options.repeat);
   if (const std::string again = comparison.differences(test, least, options.repeat); !again.empty())
     what = again;
   else
@@ -189,20 +37,6 @@ void report(const Options& options, Comparison& comparison, const Case& test, u6
                                         : "32-bit paging",
              test.state.eflags(), test.interrupt ? ", an interrupt waits" : "", least.disassemble(), what);
   std::fflush(stdout);
-}
-
-// What goes round for ever on the engine alone ends the test with its number.
-volatile u64 g_number = 0;
-volatile u64 g_seed = 0;
-constexpr unsigned kWatchSeconds = 20;
-
-void on_alarm(int) {
-  char text[128];
-  const auto end =
-      fmt::format_to_n(text, sizeof text, "FAIL --seed {} --first {} --count 1 --print: does not end\n",
-                       u64{g_seed}, u64{g_number});
-  if (write(STDOUT_FILENO, text, end.size) < 0) _exit(4);
-  _exit(3);
 }
 
 int run(const Options& options) {
@@ -231,14 +65,12 @@ int run(const Options& options) {
   const Generator generator(*cpuid);
   Comparison comparison(**expected, **actual);
 
-  g_seed = options.seed;
-  signal(SIGALRM, on_alarm);
+  differential::CaseWatch watch(options.seed);
   const auto start = std::chrono::steady_clock::now();
   unsigned failures = 0;
   for (u64 number = options.first; number < options.first + options.count; ++number) {
     const Case test = generator.generate(options.seed, number, base);
-    g_number = number;
-    if ((number - options.first) % 1024 == 0) alarm(kWatchSeconds);
+    watch.begin(number);
     if (options.print) {
       fmt::print("{}:\n{}", number, test.sequence.disassemble());
       std::fflush(stdout);
@@ -246,14 +78,14 @@ int run(const Options& options) {
     const std::string what = comparison.differences(test, test.sequence, options.repeat);
     if (what.empty()) continue;
     report(options, comparison, test, number, what);
-    alarm(kWatchSeconds);
+    watch.rest();
     if (++failures >= options.max_failures) break;
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   fmt::print("{}\n{} against interp: seed {}, {} sequences, {} differ, {:.1f} s\n", comparison.ends(),
              options.engine, options.seed, options.count, failures, seconds);
   if (options.stats) {
-    PrintingSink sink;
+    differential::PrintingSink sink;
     (*actual)->report(sink);
   }
   return failures == 0 ? 0 : 1;

@@ -3,21 +3,11 @@
 
 #include <iterator>
 
-#include "cpu-model/vcpu_state.h"
-#include "tests/differential/items.h"
-#include "tests/supervisor/layout.h"
+#include "tests/supervisor/item_parts.h"
 
 namespace ringshift::supervisor {
 
 namespace {
-
-using differential::append;
-using differential::branch;
-using differential::Item;
-using differential::Random;
-using differential::raw;
-using differential::with16;
-using Items = std::vector<Item>;
 
 u16 any_segment(Random& random) {
   if (random.chance(10)) return static_cast<u16>(random.next32());
@@ -25,10 +15,6 @@ u16 any_segment(Random& random) {
 }
 
 u32 data_offset(Random& random) { return random.below(kArenas[differential::kData].size() - 64) / 2 * 2; }
-
-u32 near_target(Random& random, const Items& items) {
-  return static_cast<u32>(items.size()) + 1 + random.below(3);
-}
 
 void load_segment(Random& random, Items& items) {
   const u8 segment = random.pick<u8, 5>({0, 3, 4, 5, 2});
@@ -57,7 +43,7 @@ void store_segment(Random& random, Items& items) {
                                     : raw({static_cast<u8>(0x06 | segment << 3)}));
 }
 
-u32 flags_image(Random& random) {
+u32 real_flags_image(Random& random) {
   u32 flags = kFlagFixed | (random.next32() & (kArithmeticFlags | kFlagIf | kFlagIopl | kFlagDf));
   if (random.chance(4)) flags |= kFlagTf;
   if (random.chance(4)) flags |= kFlagNt;
@@ -75,7 +61,7 @@ void change_flags(Random& random, Items& items) {
     case 3:
       return items.push_back(raw({0x66, 0x9c}));  // PUSHFD
     default: {
-      Item item = with16({0x68}, flags_image(random));
+      Item item = with16({0x68}, real_flags_image(random));
       append(item, 0x9d, 1);  // POPF
       items.push_back(item);
     }
@@ -101,7 +87,7 @@ void return_from_frame(Random& random, Items& items) {
   const bool iret = random.chance(60);
   Item item;
   if (iret) {
-    item = with16({0x68}, flags_image(random));
+    item = with16({0x68}, real_flags_image(random));
   }
   append(item, 0x68, 1);
   append(item, random.chance(90) ? real_selector(kRealCode) : any_segment(random), 2);

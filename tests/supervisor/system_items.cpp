@@ -3,69 +3,11 @@
 
 #include <iterator>
 
-#include "cpu-model/vcpu_state.h"
-#include "tests/differential/items.h"
-#include "tests/supervisor/layout.h"
+#include "tests/supervisor/item_parts.h"
 
 namespace ringshift::supervisor {
 
 namespace {
-
-using differential::append;
-using differential::branch;
-using differential::Item;
-using differential::Random;
-using differential::raw;
-using differential::with16;
-using differential::with32;
-using Items = std::vector<Item>;
-
-constexpr u32 kData = kArenas[differential::kData].base;
-
-u32 data_address(Random& random) {
-  return kData + random.below(kArenas[differential::kData].size() - 64) / 4 * 4;
-}
-
-u32 near_target(Random& random, const Items& items) {
-  return static_cast<u32>(items.size()) + 1 + random.below(3);
-}
-
-u16 any_selector(Random& random) {
-  const u32 ldt = random.chance(15) ? 4 : 0;
-  const u32 index = random.below(kSelectorEnd / 8 + 2);
-  return static_cast<u16>((ldt != 0 ? index % 5 : index) << 3 | ldt | random.below(4));
-}
-
-// Mostly one that a data segment register takes.
-u16 data_selector(Random& random, bool user) {
-  if (random.chance(15)) return any_selector(random);
-  if (user) return random.pick<u16, 5>({kUserData | 3, kDataArena | 3, kExpandDown | 3, kNull, 0xf});
-  return random.pick<u16, 7>(
-      {kKernelData, kUserData, kDataArena, kReadOnlyData, kKernelData, kUserData | 3, kNull});
-}
-
-u16 code_selector(Random& random, bool user) {
-  if (random.chance(20)) return any_selector(random);
-  if (user) return random.pick<u16, 4>({kUserCode | 3, kUserCode | 3, kConforming | 3, 7});
-  return random.pick<u16, 4>({kKernelCode, kKernelCode, kConforming, kExecuteOnly});
-}
-
-Item load_eax(u32 value) { return with32({0xb8}, value); }
-
-void join(Item& item, std::initializer_list<u8> bytes) { item.bytes.insert(item.bytes.end(), bytes); }
-
-Item push32(u32 value) { return with32({0x68}, value); }
-
-u32 flags_image(Random& random) {
-  u32 flags = kFlagFixed | (random.next32() & (kArithmeticFlags | kFlagIf | kFlagIopl));
-  if (random.chance(10)) flags |= kFlagDf;
-  if (random.chance(5)) flags |= kFlagNt;
-  if (random.chance(5)) flags |= kFlagAc;
-  if (random.chance(4)) flags |= kFlagTf;
-  if (random.chance(6)) flags |= kFlagRf;
-  if (random.chance(5)) flags |= kFlagId;
-  return flags;
-}
 
 // MOV EAX, selector; MOV segment, AX; or by way of the stack.
 void load_segment(Random& random, bool user, bool, Items& items) {
@@ -239,57 +181,6 @@ void debug_registers(Random& random, bool, bool, Items& items) {
       join(items.back(), {0x0f, 0x23, 0xf8});
     }
   }
-}
-
-void software_interrupt(Random& random, bool, bool, Items& items) {
-  const u8 vector = random.chance(75) ? static_cast<u8>(kIntReturn + random.below(4))
-                                      : static_cast<u8>(random.below(kVectorEnd + 4));
-  items.push_back(random.chance(95) ? raw({0xcd, vector}) : raw({0xcc}));
-}
-
-// JMP and CALL to another code segment, or through a gate.
-void far_transfer(Random& random, bool user, bool, Items& items) {
-  const bool call = random.chance(60);
-  const u16 gate = random.pick<u16, 4>({kCallGate, kCallGate, kCallGateTwo, kTaskGate});
-  const u16 selector = call && random.chance(50) ? gate : code_selector(random, user);
-  Item item = branch({static_cast<u8>(call ? 0x9a : 0xea), 0, 0, 0, 0}, Item::Fix::absolute32, 1,
-                     near_target(random, items));
-  append(item, random.chance(5) ? kOtherTssSelector : selector, 2);
-  items.push_back(item);
-}
-
-// PUSH frame; RETF or IRETD: to the same level, or outwards.
-void return_from_frame(Random& random, bool user, bool, Items& items) {
-  const bool iret = random.chance(60);
-  const bool outward = !user && random.chance(40);
-  const u8 target_level = outward ? (random.chance(80) ? 3 : 1) : user ? 3 : 0;
-  Item item;
-  if (outward) {
-    append(item = raw({0x68}), target_level == 3 ? kUserData | 3u : kRing1Data | 1u, 4);
-    join(item, {0x68});
-    append(item, kArenas[differential::kStack].base + 0x800 + random.below(0x100) * 4, 4);
-  }
-  if (iret) {
-    join(item, {0x68});
-    append(item, flags_image(random), 4);
-  }
-  const u16 outer = target_level == 3 ? kUserCode | 3 : kRing1Code | 1;
-  join(item, {0x68});
-  append(item, outward && random.chance(90) ? outer : code_selector(random, target_level != 0), 4);
-  item.fix = Item::Fix::absolute32;
-  item.fix_offset = static_cast<u8>(item.bytes.size() + 1);
-  item.target = near_target(random, items);
-  join(item, {0x68, 0, 0, 0, 0, static_cast<u8>(iret ? 0xcf : 0xcb)});
-  items.push_back(item);
-}
-
-// To the handler, which is SYSEXIT; or SYSEXIT alone.
-void fast_system_call(Random& random, bool user, bool, Items& items) {
-  Item item = branch({0xba, 0, 0, 0, 0}, Item::Fix::absolute32, 1, near_target(random, items));
-  join(item, {0xb9});
-  append(item, kArenas[differential::kStack].base + 0xc00 + random.below(0x80) * 4, 4);
-  join(item, {0x0f, static_cast<u8>(user || random.chance(40) ? 0x34 : 0x35)});
-  items.push_back(item);
 }
 
 void model_specific_registers(Random& random, bool, bool, Items& items) {
