@@ -77,7 +77,8 @@ i32 iret(Domain& domain, const HypercallArguments&) {
 }
 
 i32 fpu_taskswitch(Domain& domain, const HypercallArguments& arguments) {
-  domain.traps.set_task_switched(arguments[0] != 0);
+  VcpuState& state = domain.cpu.state;
+  state.cr0 = (state.cr0 & ~u64{kCr0Ts}) | (arguments[0] != 0 ? kCr0Ts : 0);
   return 0;
 }
 

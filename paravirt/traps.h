@@ -36,8 +36,6 @@ class Traps {
     kernel_ss_ = kernel_selector(static_cast<u16>(ss));
     kernel_esp_ = esp;
   }
-  // CR0.TS.
-  void set_task_switched(bool on) { cpu_.state.cr0 = (cpu_.state.cr0 & ~u64{kCr0Ts}) | (on ? kCr0Ts : 0); }
   Entry event_callback;
   Entry failsafe_callback;
 

@@ -113,7 +113,6 @@ bool same(const ZydisDecoding& a, const ZydisDecoding& b) {
 }
 
 void put_branch(const ZydisDecodedInstruction& insn, LongModeForm& form, Bytes& out) {
-  form.branch = true;
   form.displacement = static_cast<i32>(insn.raw.imm[0].value.s);
   if (counts(insn)) {
     out.put(kAddressSize);

@@ -21,7 +21,6 @@ struct LongModeForm {
   u8 bytes[15];
   u8 length = 0;
   u8 guest_length = 0;
-  bool branch = false;
   i32 displacement = 0;  // of a branch in the guest
 };
 

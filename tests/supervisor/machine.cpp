@@ -37,7 +37,7 @@ ExitReason Machine::run(VcpuState& state, bool interrupt) {
   control_.deadline = limit_ == 0 ? ~u64{0} : control_.retired + limit_;
   // Faults alone, one in the delivery of the other, count no instructions.
   std::optional<differential::EndlessWatch> watch;
-  if (limit_ != 0) watch.emplace(control_, 3);
+  if (limit_ != 0) watch.emplace(control_, kTicks);
   const ExitReason reason = engine_->run(*this);
   engine_->save(state);
   return reason;

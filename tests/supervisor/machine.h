@@ -24,8 +24,7 @@ class Machine final : private EmptyBoard {
   std::span<const u8> memory() const { return {memory_.base(), kImageSize}; }
   // Runs from this state, an interrupt waiting if so wanted, until HLT or the end of the CPU.
   ExitReason run(VcpuState& state, bool interrupt);
-  // Of the next runs, for the interpreter: they end with ExitReason::requested there, or after a second or
-  // two.
+  // Of the next runs, for the interpreter: they end with ExitReason::requested there, or after kTicks.
   void limit_instructions(u64 most) { limit_ = most; }
   // Writes what `ringshift run -d` would, to a file.
   Result<void> trace(std::string_view points, const std::string& file);
@@ -37,6 +36,7 @@ class Machine final : private EmptyBoard {
         physical_(memory_),
         cpuid_(std::move(cpuid)),
         cpu_(physical_, cpuid_, control_, tracer_) {}
+  static constexpr unsigned kTicks = 3;  // EndlessWatch
   int acknowledge_interrupt() override {
     control_.clear_event(kEventInterrupt);
     return kIrqVector;
