@@ -56,6 +56,8 @@ std::string comparison_text(const Comparison& comparison, unsigned width) {
   for (const ModeResult& result : comparison.modes)
     if (result.state != ModeState::complete)
       text += fmt::format("{:<{}}{}: {}\n", result.mode.id, kRowWidth, name_of(result.state), result.reason);
+  for (const ModeResult& result : comparison.modes)
+    if (!result.note.empty()) text += fmt::format("{:<{}}{}\n", result.mode.id, kRowWidth, result.note);
   for (const std::string& row : comparison.wrong_checksums())
     text += fmt::format("{}: the modes don't agree on its checksum\n", row);
   return text + fmt::format("{:.0f} s in all\n", comparison.took_s);
