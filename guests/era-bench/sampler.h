@@ -1,7 +1,7 @@
 // Samples of one row: how often to repeat, when enough is measured, and minimum and median.
 //
 // An operation of some cycles can't be timed alone: a batch of n is, n growing until it takes 1/32 of the
-// row's time, and does so until 1/8 of that is over: an engine's translations can make the first few batches
+// row's time, and does so until half of that is over: an engine's translations can make the first few batches
 // of one that long. The minimum tells what the operation costs, the median what it costs on this machine at
 // this hour.
 #pragma once
@@ -26,7 +26,7 @@ class Sampler {
   u64 median();
 
  private:
-  static constexpr u32 kSamples = 256, kFewest = 5, kBatches = 32, kSettling = 8;
+  static constexpr u32 kSamples = 256, kFewest = 5, kBatches = 32, kSettling = 2;
   void sort();
 
   u64 budget_ = 0, spent_ = 0;

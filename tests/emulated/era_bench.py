@@ -28,8 +28,8 @@ BOTH = ["cr3", "cr0-ts", "tpr", "mmio-write", "invlpg", "in", "out", "syscall", 
             "hypercall", "remap", "switch-0", "switch-64k", "forkwait", "mixed"]
 BOUNDARY = ["cli-sti"] + BOTH
 BOUNDARY_OF_XEN = BOTH + ["ptemod-unmap", "ptemod-map", "ptemod-protect"]
-NOTE = ("in a machine that QEMU's TCG emulates ({}), where a nanosecond is an instruction of Ringshift's or Linux's: "
-        "to be compared with tcg.bt alone; {}")
+NOTE = ("in a machine that QEMU's TCG emulates ({}, {}); a nanosecond there is an instruction, of Ringshift's, Linux's or the guest's: "
+        "compare tcg columns with each other alone")
 
 
 class Run:
