@@ -35,8 +35,8 @@ struct Sequence {
   bool loops() const;  // has a backward branch
   // Without item i; branches to it go to its successor.
   Sequence without(u32 i) const;
-  // The shortest part found of which differs(part) still holds, dropping an item at a time; what is essential, and
-  // what bounds a loop, stays.
+  // The shortest part found of which differs(part) still holds, dropping an item at a time; what is
+  // essential, and what bounds a loop, stays.
   template <class Differs>
   Sequence shrunk(const Differs& differs) const {
     Sequence best = *this;
