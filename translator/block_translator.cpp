@@ -128,8 +128,27 @@ BlockTranslator::Step BlockTranslator::plan_one(const GuestBlock& guest, const G
   }
   // STI's shadow reaches into the next block: VcpuState has to keep it.
   if (treatment == Treatment::set_if && &next == &guest.instructions.back())
-    return {&next, Treatment::interpret, TreatmentChoice::shadow, soft};
-  return {&next, treatment, choice, soft};
+    return {&next, Treatment::interpret, TreatmentChoice::shadow, soft, {}};
+  const u8* const bytes = guest.host == nullptr ? nullptr : guest.host + (next.eip - guest.eip);
+  return {&next, treatment, choice, soft, {bytes, readable_fields(next, treatment)}};
+}
+
+std::unique_ptr<BlockSource> BlockTranslator::source_of(const GuestBlock& guest,
+                                                        const std::vector<Step>& steps) {
+  if (!guest.patched || guest.pages[1] != kNoPage) return nullptr;
+  auto source = std::make_unique<BlockSource>();
+  source->versions = guest.versions;
+  for (const Step& step : steps) {
+    const Instruction& insn = step.guest->insn;
+    const std::size_t at = source->bytes.size();
+    source->bytes.insert(source->bytes.end(), insn.bytes, insn.bytes + insn.length);
+    for (const OperandField field : {kLiveDisplacement, kLiveImmediate}) {
+      const FieldPlace place = place_of(insn, field);
+      if ((step.live.fields & field) != 0)
+        source->live.push_back({static_cast<u16>(at + place.offset), place.bytes});
+    }
+  }
+  return source;
 }
 
 std::vector<BlockTranslator::Step> BlockTranslator::plan(const GuestBlock& guest, ModeKey mode) const {
@@ -164,7 +183,7 @@ unsigned BlockTranslator::links_of(const std::vector<Step>& steps) {
     switch (step.treatment) {
       case Treatment::jump:
       case Treatment::call:
-        ++links;
+        if ((step.live.fields & kLiveImmediate) == 0) ++links;
         break;
       case Treatment::jump_if:
         links += last ? 2 : 1;
@@ -193,6 +212,7 @@ std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& g
   const std::vector<Step> steps = plan(guest, mode);
   const auto count = static_cast<unsigned>(steps.size());
   block->instructions = static_cast<u16>(count);
+  block->source = source_of(guest, steps);
   block->make_links(links_of(steps));
   const unsigned rounds = rounds_of(guest, steps);
   block->relocatable = may_relocate(guest, mode);
@@ -239,8 +259,8 @@ void BlockTranslator::emit_body(Emitter& emitter, const GuestBlock& guest, const
   const asmjit::Label out = emitter.as().newLabel();
   emit_first_rounds(emitter, steps, rounds, out, *block);
   for (unsigned i = 0; i < count; ++i) {
-    const auto& [next, treatment, choice, soft] = steps[i];
-    emitter.begin_instruction(next->insn, next->eip, soft);
+    const auto& [next, treatment, choice, soft, live] = steps[i];
+    begin(emitter, steps[i]);
     if (rounds > 1 && i + 1 == count) emitter.bind_loop_exit(out);
     const u32 sites_before = block->site_count;
     if (treatment == Treatment::jump_if && i + 1 < count) {

@@ -48,7 +48,13 @@ class BlockTranslator {
     Treatment treatment;
     TreatmentChoice choice;
     bool soft;
+    Emitter::LiveFields live;
   };
+  static void begin(Emitter& emitter, const Step& step) {
+    emitter.begin_instruction(step.guest->insn, step.guest->eip, step.soft, step.live);
+  }
+  // What the block is made of; null: nobody will ask.
+  static std::unique_ptr<BlockSource> source_of(const GuestBlock& guest, const std::vector<Step>& steps);
   Step plan_one(const GuestBlock& guest, const GuestInstruction& next, ModeKey mode) const;
   std::vector<Step> plan(const GuestBlock& guest, ModeKey mode) const;
   static void note_steps(const std::vector<Step>& steps, const GuestBlock& guest, unsigned rounds,

@@ -35,7 +35,7 @@ bool may_repeat(Treatment treatment) {
 
 unsigned BlockTranslator::rounds_of(const GuestBlock& guest, const std::vector<Step>& steps) const {
   if (counting_ == Counting::exact || steps.size() > kMostInstructions) return 1;
-  const auto& [last, treatment, choice, soft] = steps.back();
+  const auto& [last, treatment, choice, soft, live] = steps.back();
   if (treatment != Treatment::jump_if || last->branch_target() != guest.eip) return 1;
   for (std::size_t i = 0; i + 1 < steps.size(); ++i)
     if (!may_repeat(steps[i].treatment)) return 1;
@@ -46,10 +46,10 @@ void BlockTranslator::emit_first_rounds(Emitter& emitter, const std::vector<Step
                                         asmjit::Label out, TranslationBlock& block) {
   const auto count = static_cast<unsigned>(steps.size());
   for (unsigned round = 1; round < rounds; ++round) {
-    for (const auto& [next, treatment, choice, soft] : steps) {
-      emitter.begin_instruction(next->insn, next->eip, soft);
-      if (ends_block(treatment)) break;
-      translate_one(emitter, *next, treatment, block);
+    for (const Step& step : steps) {
+      begin(emitter, step);
+      if (ends_block(step.treatment)) break;
+      translate_one(emitter, *step.guest, step.treatment, block);
     }
     const unsigned leave_if = (steps.back().guest->insn.opcode & 15) ^ 1u;
     const unsigned counted = counting_ == Counting::by_block ? count * (rounds - round) : 0;

@@ -21,6 +21,7 @@ u32 size_of_memory(const Instruction& insn) {
 
 void translate_identity(Emitter& emitter, const GuestInstruction& guest) {
   const Instruction& insn = guest.insn;
+  if (emitter.live_immediate()) return translate_live_immediate(emitter, guest);
   if (insn.memory_form()) {
     emitter.begin_memory();
     emitter.copy_with_memory(insn, access_of(insn), size_of_memory(insn));

@@ -31,6 +31,7 @@ enum class EmissionReason : u8 {
   lookup,
   ram,
   high_byte,
+  live_operand,
   bit_string,
   // --- the stack
   stack_store,
