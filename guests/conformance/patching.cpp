@@ -1,5 +1,5 @@
-// Guest: code that is patched again and again: an engine may come to treat its operands as data, or to keep old
-// translations.
+// Guest: code that is patched again and again: an engine may come to treat its operands as data, or to keep
+// old translations.
 #include "runtime/paging.h"
 
 namespace {
