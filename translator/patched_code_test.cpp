@@ -58,7 +58,6 @@ const std::vector<Form>& forms() {
       {"bts", {0x0f, 0xab, 0x86, 0, 0, 0, 0}, 3, 4, Values::small},
       {"push_memory", {0xff, 0xb6, 0, 0, 0, 0, 0x58}, 2, 4, Values::small},
       {"pop_memory", {0x53, 0x8f, 0x86, 0, 0, 0, 0}, 3, 4, Values::small},
-      {"pop_by_esp", {0x53, 0x53, 0x8f, 0x44, 0x24, 0, 0x58}, 5, 1, Values::target},
       {"fld", {0xdd, 0x86, 0, 0, 0, 0, 0xdd, 0x9e, 0, 1, 0, 0}, 2, 4, Values::small},
       {"movdqu", {0xf3, 0x0f, 0x6f, 0x86, 0, 0, 0, 0, 0x66, 0x0f, 0x7e, 0xc0}, 4, 4, Values::small},
       {"jmp", {0xe9, 0, 0, 0, 0}, 1, 4, Values::target},
