@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "base/messages.h"
+
 namespace ringshift {
 
 namespace {
@@ -13,7 +15,7 @@ void (*panic_dump)() = nullptr;
 void set_panic_dump(void (*dump)()) { panic_dump = dump; }
 
 void panic(std::string_view file, int line, std::string_view message) {
-  fmt::print(stderr, "ringshift: internal failure at {}:{}: {}\n", file, line, message);
+  tell("internal failure at {}:{}: {}", file, line, message);
   if (auto* dump = panic_dump) {
     panic_dump = nullptr;
     dump();

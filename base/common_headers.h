@@ -1,5 +1,6 @@
-// The library headers that most files include, compiled once for all of them (CMake's precompiled headers). Nothing
-// includes this file, and nothing relies on it: tools/lint compiles without it, so that a missing include is found.
+// The library headers that most files include, compiled once for all of them (CMake's precompiled headers).
+// Nothing includes this file, and nothing relies on it: tools/lint compiles without it, so that a missing
+// include is found.
 #pragma once
 
 #include <fmt/format.h>

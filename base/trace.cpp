@@ -7,6 +7,8 @@
 #include <string>
 #include <utility>
 
+#include "base/messages.h"
+
 namespace ringshift {
 
 namespace {
@@ -52,8 +54,7 @@ Result<void> Tracer::open(const char* path) {
 }
 
 void Tracer::Closer::operator()(std::FILE* file) const {
-  if (std::fclose(file) != 0)
-    fmt::print(stderr, "ringshift: writing the trace failed ({}); its end is lost\n", std::strerror(errno));
+  if (std::fclose(file) != 0) tell("writing the trace failed ({}); its end is lost", std::strerror(errno));
 }
 
 void Tracer::put(std::string_view text) {
@@ -63,8 +64,7 @@ void Tracer::put(std::string_view text) {
   const int error = errno;
   mask_ = 0;
   if (file_) std::fclose(file_.release());  // what is buffered can't be written either
-  fmt::print(stderr, "ringshift: writing the trace failed ({}); tracing is off from here on\n",
-             std::strerror(error));
+  tell("writing the trace failed ({}); tracing is off from here on", std::strerror(error));
 }
 
 }  // namespace ringshift

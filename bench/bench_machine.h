@@ -8,31 +8,25 @@
 #include <memory>
 
 #include "cpu-model/cpu.h"
+#include "cpu-model/empty_board.h"
 #include "translator/bt_engine.h"
 
 namespace ringshift::bench {
 
 // No devices. A write to kInterruptPort asserts INTR; its acknowledgement gives kInterruptVector.
-class BenchIo final : public CpuIo {
+class BenchIo final : public EmptyBoard {
  public:
   static constexpr u16 kInterruptPort = 0x50;
   static constexpr u8 kInterruptVector = 0x40;
 
   explicit BenchIo(RunControl& control) : control_(control) {}
-  u32 port_in(u16, unsigned) override { return ~u32{0}; }
   void port_out(u16 port, unsigned, u32) override {
     if (port == kInterruptPort) control_.raise_event(kEventInterrupt);
   }
-  u64 mmio_read(Gpa, unsigned) override { return ~u64{0}; }
-  void mmio_write(Gpa, unsigned, u64) override {}
   int acknowledge_interrupt() override {
     control_.clear_event(kEventInterrupt);
     return kInterruptVector;
   }
-  u64 read_tsc() override { return 0; }
-  void service(u32) override {}
-  void apic_base_changed(u64) override {}
-  void set_ferr(bool) override {}
 
  private:
   RunControl& control_;

@@ -123,7 +123,7 @@ void translate(benchmark::State& bench) {
         bench.range(0) != 0 ? read_blocks(parts.machine, parts.decoder, parts.bytes) : read_before;
     instructions = 0;
     for (const bt::GuestBlock& block : blocks) {
-      const auto translated = translator.translate(block, mode);
+      const auto translated = translator.translate(block, mode, false);
       if (translated == nullptr) return bench.SkipWithError("no room");
       instructions += block.instructions.size();
     }

@@ -14,8 +14,11 @@
 #include <random>
 
 #include "base/host_clock.h"
+#include "base/messages.h"
 #include "base/unique_fd.h"
 #include "cli/exit_status.h"
+#include "cli/output_files.h"
+#include "machine/loaders/input_file.h"
 #include "report/guest_log.h"
 #include "report/output_text.h"
 #include "report/renderings.h"
@@ -34,25 +37,25 @@ class Progress {
   void operator()(const std::string& what, bool passing) {
     if (passing && !terminal_) return;
     if (passing)
-      fmt::print(stderr, "\r\x1b[K  {}", printable(what, 76));
+      put_stderr("\r\x1b[K  " + printable(what, 76));
     else
-      fmt::print(stderr, "{}{}\n", terminal_ ? "\r\x1b[K" : "", what);
+      put_stderr((terminal_ ? "\r\x1b[K" : "") + what + "\n");
     std::fflush(stderr);
   }
   void finish() const {
-    if (terminal_) fmt::print(stderr, "\r\x1b[K");
+    if (terminal_) put_stderr("\r\x1b[K");
   }
 
  private:
   bool terminal_ = ::isatty(STDERR_FILENO) == 1;
 };
 
-// SIGINT and SIGTERM as something to be read; the children are ended, and what was measured is written.
+// SIGINT, SIGTERM and SIGHUP as something to be read; the children are ended, and what was measured is
+// written.
 UniqueFd watch_interrupts() {
   sigset_t set;
   sigemptyset(&set);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGTERM);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, signal);
   ::sigprocmask(SIG_BLOCK, &set, nullptr);
   return UniqueFd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
 }
@@ -62,17 +65,9 @@ Result<std::string> read_log(const std::string& path) {
   if (!file) return fail(ErrorKind::input_file, "cannot read {}", path);
   std::string text(kMostLogBytes, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (file.bad()) return fail(ErrorKind::input_file, "cannot read {}", path);  // a directory can be opened
   text.resize(static_cast<std::size_t>(file.gcount()));
   return text;
-}
-
-Result<void> write_file(const std::string& path, const std::string& text) {
-  if (path.empty()) return {};
-  std::ofstream file(path, std::ios::binary);
-  file << text;
-  file.close();
-  if (!file) return fail(ErrorKind::internal, "cannot write {}", path);
-  return {};
 }
 
 std::string utc_now() {
@@ -135,6 +130,11 @@ Result<void> write_all(const Comparison& comparison, const CompareOptions& optio
 
 Result<int> run_comparison(const CompareOptions& options) {
   Comparison comparison = RS_TRY(make_comparison(options));
+  for (const std::string& path :
+       {options.workload.kernel, options.workload.pv_kernel, options.workload.initrd})
+    if (!path.empty()) RS_TRY(InputFile::open(path, "guest file"));
+  for (const std::string& path : {options.json_file, options.csv_file, options.html_file})
+    RS_TRY(check_writable(path));
   const UniqueFd interrupts = watch_interrupts();
   Progress progress;
   const u64 begin = host_clock_ns();
@@ -146,8 +146,8 @@ Result<int> run_comparison(const CompareOptions& options) {
   const bool whole = runner.run();
   progress.finish();
   comparison.took_s = static_cast<double>(host_clock_ns() - begin) * 1e-9;
-  fmt::print("{}", comparison_text(comparison, terminal_width()));
   RS_TRY(write_all(comparison, options));
+  if (!put_stdout(comparison_text(comparison, terminal_width()))) return kExitInternal;
   if (!whole) return kExitInterrupted;
   if (!comparison.wrong_checksums().empty()) return kExitDiffer;
   return comparison.rows.empty() ? kExitInternal : kExitSuccess;
@@ -156,9 +156,7 @@ Result<int> run_comparison(const CompareOptions& options) {
 
 int compare_command(const CompareOptions& options) {
   const auto status = run_comparison(options);
-  if (status) return *status;
-  fmt::print(stderr, "ringshift: {}\n", status.error().message);
-  return exit_status_of(status.error().kind);
+  return status ? *status : complain(status.error());
 }
 
 }  // namespace ringshift

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "cli/options.h"
 #include "report/guest_log.h"
 #include "report/version.h"
 
@@ -11,6 +12,8 @@ namespace ringshift {
 
 namespace {
 constexpr unsigned kMostRuns = 99;
+constexpr u64 kMemoryUnit = u64{1} << 20;  // of every peer's option
+constexpr u64 kLeastMemory = 8 * kMemoryUnit;
 
 constexpr const char* kFooter =
     "Without --kernel the guest is era-bench, found beside the program, and each of its rows is compared. "
@@ -30,7 +33,7 @@ struct Raw {
   CompareOptions options;
   std::string modes;
   std::vector<std::string> imports, marks;
-  std::string until;
+  std::string until, memory = "64";
   bool no_profiles = false;
 };
 
@@ -64,8 +67,8 @@ void declare(CLI::App& app, Raw& raw) {
   app.add_option("--initrd", workload.initrd, "Its initial RAM disk")->type_name("FILE");
   app.add_option("--append", workload.append, "The guest's options (of era-bench: ms=20 forks=1000)")
       ->type_name("TEXT");
-  app.add_option("-m,--memory", workload.memory_mib, "Guest RAM in MiB (default 64)")
-      ->check(CLI::Range(8u, 3072u));
+  app.add_option("-m,--memory", raw.memory, "Guest RAM: MiB, or with K, M or G (default 64)")
+      ->type_name("SIZE");
   many("--mark", raw.marks, "A row: seconds until a line holds TEXT", "NAME=TEXT");
   app.add_option("--until", raw.until, "The run ends at a line that holds TEXT")->type_name("TEXT");
 }
@@ -89,6 +92,11 @@ Result<std::pair<std::string, std::string>> split_pair(const std::string& text, 
 }
 
 Result<void> read_workload(const Raw& raw, const CLI::App& app, Workload& workload) {
+  const u64 memory = RS_TRY(parse_memory_size(raw.memory));
+  if (memory < kLeastMemory || memory % kMemoryUnit != 0)
+    return fail(ErrorKind::usage, "-m {}: compare needs 8M or more, in whole MiB, for every mode",
+                raw.memory);
+  workload.memory_mib = static_cast<unsigned>(memory / kMemoryUnit);
   for (const std::string& mark : raw.marks) {
     auto [name, text] = RS_TRY(split_pair(mark, "--mark"));
     workload.marks.push_back({std::move(name), std::move(text)});

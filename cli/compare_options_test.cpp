@@ -50,12 +50,20 @@ TEST(CompareOptions, ImportsAndFiles) {
   EXPECT_FALSE(options.profiles);
 }
 
+TEST(CompareOptions, MemoryAsInRun) {
+  EXPECT_EQ(parsed({"-kernel", "k", "-m", "1G"}).workload.memory_mib, 1024u);
+  EXPECT_EQ(parsed({"-kernel", "k", "--memory", "96M"}).workload.memory_mib, 96u);
+  EXPECT_EQ(parsed({"-kernel", "k"}).workload.memory_mib, 64u);
+}
+
 TEST(CompareOptions, Mistakes) {
   EXPECT_NE(refusal({"--import", "no file"}).find("NAME=FILE"), std::string::npos);
   EXPECT_NE(refusal({"--import", "<b>=x"}).find("NAME=FILE"), std::string::npos);
   EXPECT_NE(refusal({"--kernel", "k", "--mark", "x="}).find("NAME=TEXT"), std::string::npos);
   EXPECT_NE(refusal({"--runs", "0"}).find("--runs"), std::string::npos);
   EXPECT_NE(refusal({"--runs", "many"}).find("--runs"), std::string::npos);
+  for (const char* const memory : {"4M", "8193K", "4G", "-1", "lots"})
+    EXPECT_NE(refusal({"-m", memory}).find("-m"), std::string::npos) << memory;
   EXPECT_NE(refusal({"positional"}).find("--help"), std::string::npos);
 }
 

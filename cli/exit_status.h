@@ -30,4 +30,7 @@ constexpr int exit_status_of(ErrorKind kind) {
   return kExitInternal;
 }
 
+// Says on stderr what is wrong, and returns the status for it.
+int complain(const Error& error);
+
 }  // namespace ringshift

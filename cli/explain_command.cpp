@@ -1,15 +1,11 @@
 // A guest under bt with its blocks recorded, and what was found in the terminal and in files.
 #include "cli/explain_command.h"
 
-#include <fmt/core.h>
-
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-
+#include "base/messages.h"
 #include "cli/exit_status.h"
 #include "cli/host_events.h"
-#include "devices/backend/file_backend.h"
+#include "cli/output_files.h"
+#include "machine/loaders/input_file.h"
 #include "machine/machine.h"
 #include "report/explain/explain_html.h"
 #include "report/explain/explain_json.h"
@@ -21,17 +17,12 @@ namespace ringshift {
 
 namespace {
 
-Result<std::unique_ptr<CharBackend>> output_to(const CharTarget& target) {
-  if (target.kind != CharTarget::Kind::file) return std::make_unique<NullBackend>();
-  return std::make_unique<FileBackend>(RS_TRY(FileBackend::create(target.path)));
-}
-
 // To the guest's end, to the time limit, or to SIGINT and the like.
 Result<RunOutcome> run_guest(const ExplainCommand& command, bt::HistoryListener& listener) {
   HostEvents events;
   MachineBackends outputs;
-  outputs.serial = RS_TRY(output_to(command.run.serial));
-  if (command.run.debugcon) outputs.debugcon = RS_TRY(output_to(*command.run.debugcon));
+  outputs.serial = RS_TRY(file_output(command.run.serial));
+  if (command.run.debugcon) outputs.debugcon = RS_TRY(file_output(*command.run.debugcon));
   MachineConfig config = command.run.machine;
   config.bt_listener = &listener;
   const auto machine = RS_TRY(Machine::create(std::move(config), std::move(outputs), Tracer()));
@@ -77,17 +68,12 @@ std::string selection_text(const ExplainCommand& command) {
   return fmt::format("the {} hottest blocks", command.top);
 }
 
-Result<void> write_file(const std::string& path, const std::string& text) {
-  std::FILE* const file = std::fopen(path.c_str(), "we");
-  bool good = file != nullptr && std::fwrite(text.data(), 1, text.size(), file) == text.size();
-  if (file != nullptr) good = std::fclose(file) == 0 && good;
-  if (good) return {};
-  return fail(ErrorKind::internal, "cannot write {}: {}", path, std::strerror(errno));
-}
-
 Result<int> run_explain(const ExplainCommand& command) {
+  RS_TRY(InputFile::open(command.run.machine.boot.kernel,
+                         "kernel"));  // else it would be missed as a symbol file
   const SymbolTable symbols = RS_TRY(symbols_of(command));
   const BlockSelection selection = RS_TRY(selection_of(command, symbols));
+  for (const std::string& path : {command.html_file, command.json_file}) RS_TRY(check_writable(path));
   bt::TranslationRecorder record;
   std::unique_ptr<HistoryLog> log;
   if (!command.history_file.empty()) log = RS_TRY(HistoryLog::create(command.history_file, &record));
@@ -105,17 +91,14 @@ Result<int> run_explain(const ExplainCommand& command) {
   explanation.selection = selection_text(command);
   if (!command.html_file.empty()) RS_TRY(write_file(command.html_file, explanation_html(explanation)));
   if (!command.json_file.empty()) RS_TRY(write_file(command.json_file, explanation_json(explanation)));
-  fmt::print("{}", explanation_text(explanation, {.cold = command.cold}));
-  return std::fflush(stdout) == 0 ? kExitSuccess : kExitInternal;
+  return put_stdout(explanation_text(explanation, {.cold = command.cold})) ? kExitSuccess : kExitInternal;
 }
 
 }  // namespace
 
 int explain_command(const ExplainCommand& command) {
   const auto status = run_explain(command);
-  if (status) return *status;
-  fmt::print(stderr, "ringshift: {}\n", status.error().message);
-  return exit_status_of(status.error().kind);
+  return status ? *status : complain(status.error());
 }
 
 }  // namespace ringshift

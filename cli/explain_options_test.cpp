@@ -42,6 +42,13 @@ TEST(ExplainOptions, AllOfThem) {
   EXPECT_TRUE(all->words.starts_with("ringshift explain -kernel k -append 'it'\\''s a=b' ")) << all->words;
 }
 
+TEST(ExplainOptions, EmptyValuesAreMistakes) {
+  for (const char* const option :
+       {"--function", "--address", "--for", "--symbols", "--html", "--json", "--history"})
+    EXPECT_FALSE(explain({option, ""})) << option;
+  EXPECT_EQ(explain({"--top", "-1"}).error().message.find("instructions"), std::string::npos);
+}
+
 TEST(ExplainOptions, Addresses) {
   const auto range = parse_address_range("c0100000-C0100040");
   ASSERT_TRUE(range);

@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +13,7 @@
 
 #include "base/check.h"
 #include "base/host_clock.h"
+#include "base/messages.h"
 #include "cli/exit_status.h"
 #include "cli/terminal.h"
 
@@ -25,20 +25,32 @@ constexpr i64 kPatience = 3 * kSecond;
 
 i64 now_ns() { return static_cast<i64>(host_clock_ns()); }
 
-sigset_t taken_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT}) sigaddset(&set, signal);
-  return set;
-}
+constexpr int kTakenSignals[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT};
+
+// Those that came and wait for take_signals(): a bit each. Signals are the process's, and so is this.
+std::atomic<u64> pending_signals{0};
+
+void note_signal(int signal) { pending_signals.fetch_or(u64{1} << signal); }
 }  // namespace
 
+// The signals are open only while the I/O thread waits. A signalfd would do the same in fewer lines, but then
+// the kernel wakes the thread that polls it at every signal of the process: at each fault of a shadow window.
 HostEvents::HostEvents() : wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), output_(wake_.get()) {
-  const sigset_t set = taken_signals();
-  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  sigset_t taken;
+  sigemptyset(&taken);
+  for (const int signal : kTakenSignals) sigaddset(&taken, signal);
+  ::pthread_sigmask(SIG_BLOCK, &taken, &waiting_mask_);
+  for (const int signal : kTakenSignals) {
+    sigdelset(&waiting_mask_, signal);
+    struct sigaction action {};
+    action.sa_handler = note_signal;
+    sigfillset(&action.sa_mask);
+    struct sigaction before {};
+    RS_CHECK(::sigaction(signal, nullptr, &before) == 0);
+    if (before.sa_handler != SIG_IGN) RS_CHECK(::sigaction(signal, &action, nullptr) == 0);  // nohup
+  }
   ::signal(SIGPIPE, SIG_IGN);
-  signals_ = UniqueFd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-  RS_CHECK(wake_ && signals_);
+  RS_CHECK(wake_);
 }
 
 HostEvents::~HostEvents() { finish(); }
@@ -67,32 +79,36 @@ void HostEvents::input_consumed(std::size_t bytes) {
   if (before >= kInputLimit && before - bytes < kInputLimit) ::eventfd_write(wake_.get(), 1);
 }
 
-int HostEvents::poll_timeout_ms() const {
-  i64 until = -1;
+int HostEvents::wait_for(std::span<pollfd> fds) const {
+  i64 until = output_gathers_ ? now_ns() + OutputQueue::kGatherNs : -1;
   for (const i64 at : {timeout_at_ns_, give_up_at_ns_})
     if (at >= 0 && (until < 0 || at < until)) until = at;
-  if (until < 0) return -1;
   const i64 left = std::max<i64>(until - now_ns(), 0);
-  return static_cast<int>(std::min<i64>(left / 1'000'000 + 1, 3'600'000));
+  const timespec timeout{.tv_sec = left / kSecond, .tv_nsec = left % kSecond};
+  return ::ppoll(fds.data(), fds.size(), until < 0 ? nullptr : &timeout, &waiting_mask_);
 }
 
 void HostEvents::loop() {
   while (!finishing_ || output_.has_output()) {
     const bool reading = input_open_ && !finishing_ && input_outstanding_ < kInputLimit;
-    std::array<pollfd, 4> fds{{
+    std::array<pollfd, 3> fds{{
         {wake_.get(), POLLIN, 0},
-        {signals_.get(), POLLIN, 0},
         {reading ? STDIN_FILENO : -1, POLLIN, 0},
-        {output_.has_output() ? output_.fd() : -1, POLLOUT, 0},
+        {!output_gathers_ && output_.has_output() ? output_.fd() : -1, POLLOUT, 0},
     }};
-    if (::poll(fds.data(), fds.size(), poll_timeout_ms()) < 0) continue;
-    if (fds[0].revents != 0) {
-      eventfd_t ignored;
-      ::eventfd_read(wake_.get(), &ignored);
+    const int ready = wait_for(fds);
+    if (output_gathers_) output_.end_gathering();
+    output_gathers_ = false;
+    take_signals();
+    if (ready > 0) {
+      if (fds[0].revents != 0) {
+        eventfd_t ignored;
+        ::eventfd_read(wake_.get(), &ignored);
+      }
+      if (fds[1].revents != 0) read_input();
+      output_gathers_ = fds[2].revents != 0;
+      if (output_gathers_) output_.write_some();
     }
-    if (fds[1].revents != 0) take_signals();
-    if (fds[2].revents != 0) read_input();
-    if (fds[3].revents != 0) output_.write_some();
     check_deadlines();
   }
 }
@@ -106,7 +122,7 @@ void HostEvents::check_deadlines() {
   if (give_up_at_ns_ < 0 || now < give_up_at_ns_) return;
   // Either the vCPU doesn't come back, or stdout doesn't take the rest.
   restore_terminal();
-  if (!finishing_) fmt::print(stderr, "ringshift: the virtual CPU did not stop; leaving without it\n");
+  if (!finishing_) tell("the virtual CPU did not stop; leaving without it");
   ::_exit(stop_status_);
 }
 
@@ -118,9 +134,10 @@ void HostEvents::request_stop(int status, int signal) {
 }
 
 void HostEvents::take_signals() {
-  signalfd_siginfo info;
-  while (::read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
-    switch (info.ssi_signo) {
+  const u64 came = pending_signals.exchange(0);
+  for (const int signal : kTakenSignals) {
+    if ((came & u64{1} << signal) == 0) continue;
+    switch (signal) {
       case SIGTSTP:
         restore_terminal();
         ::kill(::getpid(), SIGSTOP);
@@ -129,7 +146,7 @@ void HostEvents::take_signals() {
         if (options_.input && !finishing_) enter_raw_terminal();
         break;
       default:
-        request_stop(0, static_cast<int>(info.ssi_signo));
+        request_stop(0, signal);
     }
   }
 }

@@ -1,9 +1,13 @@
 // HostEvents: the I/O thread: what is typed, signals, the time limit, and the guest's output.
 #pragma once
 
+#include <poll.h>
+#include <signal.h>
+
 #include <atomic>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -48,17 +52,19 @@ class HostEvents {
   void take_signals();
   void request_stop(int status, int signal);
   void check_deadlines();
-  int poll_timeout_ms() const;
+  // ppoll until something is ready, a signal or deadline has come, or gathered output is due.
+  int wait_for(std::span<pollfd> fds) const;
   void print(const std::string& text);
 
   UniqueFd wake_;
-  UniqueFd signals_;
+  sigset_t waiting_mask_{};  // while the thread waits: the signals that it takes are open
   OutputQueue output_;
   Options options_;
   HostEventHandlers handlers_;
   EscapeParser escapes_;
   bool in_monitor_ = false;
   bool input_open_ = false;
+  bool output_gathers_ = false;
   std::string monitor_line_;
   std::atomic<std::size_t> input_outstanding_{0};
   std::atomic<bool> finishing_{false};

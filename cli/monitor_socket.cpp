@@ -89,15 +89,17 @@ void MonitorSocket::loop() {
     for (std::size_t i = 0; i < clients_.size(); ++i) {
       Client& client = clients_[i];
       const short events = fds[i + 2].revents;
-      if ((events & (POLLHUP | POLLERR | POLLNVAL)) != 0) client.fd = UniqueFd();
-      if (client.fd && (events & POLLIN) != 0) read_some(client);
+      if ((events & (POLLHUP | POLLERR | POLLNVAL)) != 0)
+        read_last(client);
+      else if ((events & POLLIN) != 0)
+        read_some(client);
       if (client.fd && (events & POLLOUT) != 0) write_some(client);
     }
     if (fds[1].revents != 0) accept_client();
     take_replies();
     for (Client& client : clients_) execute_next(client);
     std::erase_if(clients_, [](const Client& client) {
-      return !client.fd || (client.ended && !client.busy && client.out.empty());
+      return (!client.fd || client.ended) && !client.busy && client.out.empty();
     });
   }
   take_replies();
@@ -124,7 +126,7 @@ void MonitorSocket::take_replies() {
     const auto client =
         std::find_if(clients_.begin(), clients_.end(), [of = id](const Client& c) { return c.id == of; });
     if (client == clients_.end()) continue;
-    client->out += text + kPrompt;
+    if (client->fd) client->out += text + kPrompt;
     client->busy = false;
   }
 }
@@ -138,8 +140,27 @@ void MonitorSocket::read_some(Client& client) {
     client.ended = true;
     client.in += '\n';
   } else if (errno != EAGAIN && errno != EINTR) {
-    client.fd = UniqueFd();
+    drop(client);
   }
+}
+
+// Of a client that is gone: what it sent before is still done. No more of it can come than the socket holds.
+void MonitorSocket::read_last(Client& client) {
+  char buffer[kLongestLine];
+  for (;;) {
+    const ssize_t got = ::recv(client.fd.get(), buffer, sizeof buffer, 0);
+    if (got > 0)
+      client.in.append(buffer, static_cast<std::size_t>(got));
+    else if (got == 0 || errno != EINTR)
+      break;
+  }
+  client.in += '\n';
+  drop(client);
+}
+
+void MonitorSocket::drop(Client& client) {
+  client.fd = UniqueFd();
+  client.out.clear();
 }
 
 void MonitorSocket::write_some(Client& client) {
@@ -147,7 +168,7 @@ void MonitorSocket::write_some(Client& client) {
   if (sent > 0)
     client.out.erase(0, static_cast<std::size_t>(sent));
   else if (sent < 0 && errno != EAGAIN && errno != EINTR)
-    client.fd = UniqueFd();
+    drop(client);
 }
 
 // The next whole line, of printable characters; false if there is none yet.
@@ -158,7 +179,7 @@ bool MonitorSocket::take_line(Client& client, std::string& line) {
     line = client.in.substr(0, end);
     client.in.erase(0, end == std::string::npos ? end : end + 1);
     const bool rest_of_long = std::exchange(client.discarding, end == std::string::npos);
-    if (client.discarding && !rest_of_long) client.out += "the line is too long\n";
+    if (client.discarding && !rest_of_long && client.fd) client.out += "the line is too long\n";
     if (client.discarding || rest_of_long) {
       line.clear();
       if (client.discarding) continue;
@@ -170,9 +191,9 @@ bool MonitorSocket::take_line(Client& client, std::string& line) {
 
 void MonitorSocket::execute_next(Client& client) {
   std::string line;
-  while (client.fd && !client.busy && client.out.empty() && take_line(client, line)) {
+  while (!client.busy && client.out.empty() && take_line(client, line)) {
     if (line.empty()) {
-      if (!client.ended) client.out += kPrompt;
+      if (client.fd && !client.ended) client.out += kPrompt;
       continue;
     }
     client.busy = true;

@@ -39,7 +39,7 @@ class MonitorSocket {
   static constexpr std::size_t kLongestLine = 256;
   struct Client {
     u64 id;
-    UniqueFd fd;
+    UniqueFd fd;  // none: it is gone, and what it sent is still to be done
     std::string in, out;
     bool busy = false;        // a command is executed
     bool discarding = false;  // to the end of a line that is too long
@@ -50,7 +50,9 @@ class MonitorSocket {
   void accept_client();
   void take_replies();
   void read_some(Client& client);
+  void read_last(Client& client);
   void write_some(Client& client);
+  void drop(Client& client);
   void execute_next(Client& client);
   bool take_line(Client& client, std::string& line);
 

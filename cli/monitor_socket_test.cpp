@@ -107,6 +107,8 @@ TEST_F(MonitorSocketTest, SwitchesEnginesOfARunningGuest) {
   EXPECT_NE(client.ask("info registers").find("EIP="), std::string::npos);
   EXPECT_NE(client.ask("info stats").find("hand-over"), std::string::npos);
   EXPECT_NE(client.ask("help").find("system_reset"), std::string::npos);
+  EXPECT_NE(client.ask("info").find("info registers"), std::string::npos);
+  EXPECT_EQ(client.ask("info").find("system_reset"), std::string::npos);
 }
 
 TEST_F(MonitorSocketTest, StopAndContinue) {
@@ -125,7 +127,7 @@ TEST_F(MonitorSocketTest, StopAndContinue) {
   EXPECT_EQ(client.ask("info status"), std::string("VM status: paused\n") + Client::kPrompt);
   client.ask("cont");
   EXPECT_TRUE(counts());
-  client.ask("cont");
+  client.ask("c");
   client.ask("stop");
   client.send("quit\n");
   runner_.join();
@@ -145,6 +147,25 @@ TEST_F(MonitorSocketTest, SeveralClients) {
   ninth.send("info status\n");
   clients.erase(clients.begin());
   EXPECT_NE(ninth.until("running").find("running"), std::string::npos);
+}
+
+TEST_F(MonitorSocketTest, CommandsOfAClientThatLeavesAtOnceAreDone) {
+  start();
+  Client bystander(path_);
+  bystander.until(Client::kPrompt);
+  for (const auto& [commands, status] :
+       {std::pair("stop\n", "paused"), {"info status\ninfo engines\ncont\n", "running"}}) {
+    {
+      Client gone(path_);
+      gone.send(commands);
+    }
+    std::string answer;
+    for (int i = 0; i < 200 && answer.find(status) == std::string::npos; ++i) {
+      answer = bystander.ask("info status");
+      ::usleep(5000);
+    }
+    EXPECT_NE(answer.find(status), std::string::npos) << commands;
+  }
 }
 
 TEST_F(MonitorSocketTest, HostileClients) {

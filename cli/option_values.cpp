@@ -157,7 +157,7 @@ Result<unsigned> parse_icount(const std::string& text) {
 Result<u64> parse_count(const std::string& text, const char* option) {
   const auto number = parse_digits(text, 10);
   if (!number || *number == 0 || *number > (u64{1} << 50))
-    return fail(ErrorKind::usage, "{} takes a number of instructions above 0, not '{}'", option, text);
+    return fail(ErrorKind::usage, "{} takes a number above 0, not '{}'", option, text);
   return *number;
 }
 

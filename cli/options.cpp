@@ -38,6 +38,19 @@ constexpr const char* kFooter =
     "to isa-debug-exit; 2 usage; 4 unreadable or malformed input file; 6 engine unavailable; 8 the guest\n"
     "triple-faulted; 10 internal failure; 124 timeout.\n";
 
+constexpr const char* kLockstepFooter =
+    "Exit status: 0 the engines agree to the guest's end, or to -limit; 12 they differ; 2 usage;\n"
+    "4 unreadable or malformed input file; 6 engine unavailable; 10 internal failure.\n";
+
+constexpr const char* kDoctorHelp =
+    "Says which engines work on this host and why not, what its KVM really is, what an exit costs,\n"
+    "and what to change.\n"
+    "Usage: ringshift doctor [--json]\n"
+    "\n"
+    "Options:\n"
+    "  -h,--help                   Print this help message and exit\n"
+    "  --json                      For programs\n";
+
 // The options as text, before their values are understood.
 struct RawOptions {
   std::string memory = "128";
@@ -100,7 +113,9 @@ void declare_options(CLI::App& app, RawOptions& raw) {
   app.add_flag("--no-reboot", raw.no_reboot, "A reset by the guest ends the program");
   text("--timeout", raw.timeout, "End with status 124 after this time", "SECONDS");
   text("-d", raw.trace_words,
-       "Trace: int, in_asm, out_asm, exec, cpu_reset, io, mmu, verify; comma-separated", "WORDS");
+       "Trace: int, in_asm, out_asm, exec, cpu_reset, io, mmu; verify: bt against interp; sensitive: what "
+       "trap doesn't see; comma-separated",
+       "WORDS");
   text("-D", raw.trace_file, "Write the trace there instead of stderr", "FILE");
   app.add_option("--stats", raw.stats, "Print statistics at the end: human (default) or json:FILE")
       ->type_name("FORMAT")
@@ -153,7 +168,7 @@ Result<void> read_guest_abi(const RawOptions& raw, MachineConfig& machine) {
   if (machine.guest_abi == GuestAbi::pc && !machine.xen_disks.empty())
     return fail(ErrorKind::usage, "-drive: there are disks under -guest-abi xen-pv only");
   if (machine.guest_abi == GuestAbi::xen_pv && machine.has_engine(EngineKind::kvm))
-    return fail(ErrorKind::usage, "-guest-abi xen-pv goes with -engine bt and interp");
+    return fail(ErrorKind::usage, "-guest-abi xen-pv goes with -engine bt, interp and trap, not kvm");
   return {};
 }
 
@@ -194,6 +209,8 @@ Result<RunOptions> understand(const RawOptions& raw, const CLI::App& app) {
     return fail(ErrorKind::usage, "-d verify compares -engine bt with interp; there is nothing to compare");
   if (!options.machine.bt_verify && app.count("--bt-verify-part") != 0)
     return fail(ErrorKind::usage, "-bt-verify-part is for -d verify");
+  if (check.on(TracePoint::sensitive) && !options.machine.has_engine(EngineKind::trap))
+    return fail(ErrorKind::usage, "-d sensitive is about -engine trap: no other lets such instructions pass");
   options.trace_words = raw.trace_words;
   options.trace_file = raw.trace_file;
   return options;
@@ -210,11 +227,15 @@ Result<std::optional<std::string>> parse_with(CLI::App& app, const std::vector<s
   } catch (const CLI::ParseError& error) {
     return fail(ErrorKind::usage, "{}; `{} --help` lists the options", error.what(), app.get_name());
   }
+  for (const CLI::Option* option : app.get_options())
+    if (option->get_type_name() == "FILE" && option->count() != 0 && option->as<std::string>().empty())
+      return fail(ErrorKind::usage, "{} needs a file's name", option->get_name());
   return std::nullopt;
 }
 
 void declare_lockstep_options(CLI::App& app, RawOptions& raw) {
-  app.add_option("--every", raw.every, "Compare the engines each N instructions (default 1000000)")
+  app.add_option("--every", raw.every,
+                 "Compare the engines each N instructions (default 1000000; with kvm 1000)")
       ->type_name("N");
   app.add_option("--limit", raw.limit, "No further than N instructions")->type_name("N");
 }
@@ -226,18 +247,18 @@ Result<LockstepCommand> understand_lockstep(const RawOptions& raw, const CLI::Ap
   RunOptions& run = command.run;
   if (run.machine.engines.size() != 2)
     return fail(ErrorKind::usage, "lockstep compares two engines: -engine bt,interp");
-  for (const EngineKind kind : {EngineKind::kvm, EngineKind::trap}) {
-    if (!run.machine.has_engine(kind)) continue;
+  if (run.machine.has_engine(EngineKind::trap))
     return fail(
         ErrorKind::usage,
-        "lockstep stops both engines after the same number of instructions, and {0} cannot count them; "
-        "use -engine bt,interp (to look for what {0} does otherwise, switch: `ringshift run -engine bt,{0}`)",
-        engine_name(kind));
-  }
+        "lockstep stops both engines after the same number of instructions, and trap cannot count them; "
+        "use -engine bt,interp (to look for what trap does otherwise, switch: `ringshift run -engine "
+        "bt,trap`)");
   for (const char* other : {"-d", "-D", "--stats", "--monitor", "--engine-switch", "--timeout"})
     if (app.count(other) != 0) return fail(ErrorKind::usage, "lockstep takes no {}", other);
   if (!run.machine.icount_shift) run.machine.icount_shift = 3;
-  command.every = RS_TRY(parse_count(raw.every, "-every"));
+  // KVM takes a step an instruction, and what it writes is kept by pages.
+  const bool kvm = run.machine.has_engine(EngineKind::kvm);
+  command.every = kvm && app.count("--every") == 0 ? 1000 : RS_TRY(parse_count(raw.every, "-every"));
   if (app.count("--limit") != 0) command.limit = RS_TRY(parse_count(raw.limit, "-limit"));
   return command;
 }
@@ -246,6 +267,7 @@ Result<Command> parse_lockstep(const std::vector<std::string>& args) {
   CLI::App app("Runs one guest on two engines in virtual time, and names the first instruction that differs.",
                "ringshift lockstep");
   app.get_formatter()->column_width(30);
+  app.footer(kLockstepFooter);
   RawOptions raw;
   raw.engine = "bt,interp";
   declare_options(app, raw);
@@ -288,10 +310,12 @@ Result<ExplainCommand> understand_explain(const RawOptions& raw, const RawExplai
     return fail(ErrorKind::usage, "explain prints its own text: give -serial or -debugcon a file");
   if (app.count("--function") != 0 && app.count("--address") != 0)
     return fail(ErrorKind::usage, "--function and --address are two ways to say one thing: give one");
-  if (!own.address.empty()) command.address = RS_TRY(parse_address_range(own.address));
+  if (app.count("--function") != 0 && own.function.empty())
+    return fail(ErrorKind::usage, "--function needs a name");
+  if (app.count("--address") != 0) command.address = RS_TRY(parse_address_range(own.address));
   command.function = own.function;
   command.top = static_cast<unsigned>(std::min<u64>(RS_TRY(parse_count(own.top, "--top")), 1'000'000));
-  if (!own.duration.empty()) run.timeout_seconds = RS_TRY(parse_duration(own.duration, "--for"));
+  if (app.count("--for") != 0) run.timeout_seconds = RS_TRY(parse_duration(own.duration, "--for"));
   command.symbols = own.symbols;
   command.cold = own.cold;
   command.html_file = own.html;
@@ -334,6 +358,7 @@ Result<Command> parse_compare_command(const std::vector<std::string>& args) {
 Result<Command> parse_doctor(const std::vector<std::string>& args) {
   DoctorOptions options;
   for (const std::string& arg : args) {
+    if (arg == "--help" || arg == "-help" || arg == "-h") return Command(kDoctorHelp);
     if (arg != "--json" && arg != "-json")
       return fail(ErrorKind::usage, "`ringshift doctor` takes --json, not '{}'", arg);
     options.json = true;

@@ -11,6 +11,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "base/messages.h"
+
 namespace ringshift {
 
 OutputQueue::OutputQueue(int wake) : wake_(wake), fd_(STDOUT_FILENO) {
@@ -26,10 +28,10 @@ void OutputQueue::put(std::span<const u8> bytes) {
   std::unique_lock lock(mutex_);
   room_.wait(lock, [&] { return bytes_.size() < kLimit || closed_ || failed_; });
   if (failed_) return;
-  const bool was_empty = bytes_.empty();
+  const bool wake = bytes_.empty() && !attended_;
   bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
   lock.unlock();
-  if (was_empty) ::eventfd_write(wake_, 1);
+  if (wake) ::eventfd_write(wake_, 1);
 }
 
 void OutputQueue::put_now(std::span<const u8> bytes) {
@@ -44,6 +46,7 @@ bool OutputQueue::has_output() {
 
 void OutputQueue::write_some() {
   std::unique_lock lock(mutex_);
+  attended_ = true;
   const std::size_t count = std::min(bytes_.size(), blocking_ ? kChunk : bytes_.size());
   if (count == 0) return;
   const std::vector<u8> chunk(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(count));
@@ -56,10 +59,14 @@ void OutputQueue::write_some() {
   } else if (written < 0 && error != EAGAIN && error != EINTR) {
     failed_ = true;
     bytes_.clear();
-    fmt::print(stderr, "ringshift: cannot write to stdout ({}); the guest's output is dropped from here on\n",
-               std::strerror(error));
+    tell("cannot write to stdout ({}); the guest's output is dropped from here on", std::strerror(error));
   }
   room_.notify_all();
+}
+
+void OutputQueue::end_gathering() {
+  const std::lock_guard lock(mutex_);
+  attended_ = !bytes_.empty();
 }
 
 void OutputQueue::close() {

@@ -1,7 +1,9 @@
 // OutputQueue: bytes on their way from the vCPU's thread to stdout, written by the I/O thread.
 //
 // A terminal that is stopped (Ctrl-S) or a full pipe holds up the guest's output, but neither the I/O
-// thread's other work nor the end of the program.
+// thread's other work nor the end of the program. A guest writes byte by byte: the first wakes the I/O
+// thread, which then lets more gather for a while before it looks again, or each byte would cost two changes
+// of context.
 #pragma once
 
 #include <condition_variable>
@@ -26,8 +28,11 @@ class OutputQueue {
   // The descriptor to poll for POLLOUT while has_output().
   int fd() const { return fd_; }
   bool has_output();
-  // Writes some; on the I/O thread. After an error says so once, and drops what follows.
+  // Writes some; on the I/O thread. After an error says so once, and drops what follows. From then on put()
+  // wakes nobody, until end_gathering(), which is to be called kGatherNs later.
   void write_some();
+  static constexpr i64 kGatherNs = 2'000'000;
+  void end_gathering();
   // No one waits in put() any more.
   void close();
   // Blocking, for panics: tries to write what is there, without waiting for locks.
@@ -43,6 +48,7 @@ class OutputQueue {
   std::mutex mutex_;
   std::condition_variable room_;
   std::vector<u8> bytes_;
+  bool attended_ = false;  // the I/O thread looks again by itself
   bool closed_ = false;
   bool failed_ = false;
 };

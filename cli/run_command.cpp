@@ -10,10 +10,12 @@
 #include <cstring>
 #include <memory>
 
+#include "base/messages.h"
 #include "cli/console_backend.h"
 #include "cli/exit_status.h"
 #include "cli/host_events.h"
 #include "cli/monitor_socket.h"
+#include "cli/output_files.h"
 #include "cli/terminal.h"
 #include "devices/backend/file_backend.h"
 #include "machine/engine_choice.h"
@@ -32,12 +34,7 @@ void dump_at_panic() {
   if (panicking_events != nullptr) panicking_events->output().emergency_flush();
   restore_terminal();
   if (panicking_machine != nullptr)
-    fmt::print(stderr, "state of the virtual CPU:\n{}\n", panicking_machine->describe_cpu());
-}
-
-int complain(const Error& error) {
-  fmt::print(stderr, "ringshift: {}\n", error.message);
-  return exit_status_of(error.kind);
+    put_stderr("state of the virtual CPU:\n" + panicking_machine->describe_cpu() + "\n");
 }
 
 Result<std::unique_ptr<CharBackend>> make_backend(const CharTarget& target, HostEvents& events) {
@@ -86,17 +83,12 @@ bool write_stats(const Machine& machine, const RunOptions& options) {
   StatsReport report;
   machine.report(report);
   if (options.stats == StatsFormat::human) {
-    fmt::print(stderr, "{}", report.text());
+    put_stderr(report.text());
     return true;
   }
-  const std::string json = report.json();
-  std::FILE* file = std::fopen(options.stats_file.c_str(), "we");
-  bool good = file != nullptr && std::fwrite(json.data(), 1, json.size(), file) == json.size();
-  if (file != nullptr) good = std::fclose(file) == 0 && good;
-  if (!good)
-    fmt::print(stderr, "ringshift: cannot write -stats to {}: {}\n", options.stats_file,
-               std::strerror(errno));
-  return good;
+  const auto written = write_file(options.stats_file, report.json());
+  if (!written) tell("-stats: {}", written.error().message);
+  return written.has_value();
 }
 
 int status_of(const RunOutcome& outcome, int stop_status) {
@@ -107,10 +99,10 @@ int status_of(const RunOutcome& outcome, int stop_status) {
     case RunOutcome::Kind::guest_exit:
       return outcome.status;
     case RunOutcome::Kind::triple_fault:
-      fmt::print(stderr, "ringshift: the guest triple-faulted\n{}\n", outcome.message);
+      tell("the guest triple-faulted\n{}", outcome.message);
       return kExitTripleFault;
     case RunOutcome::Kind::domain_crash:
-      fmt::print(stderr, "ringshift: the guest's domain crashed: {}\n", outcome.message);
+      tell("the guest's domain crashed: {}", outcome.message);
       return kExitTripleFault;
     case RunOutcome::Kind::stopped:
     case RunOutcome::Kind::reached:
@@ -123,8 +115,7 @@ int status_of(const RunOutcome& outcome, int stop_status) {
 
 // Ends as a program does that the signal killed, now that everything is put in order.
 [[noreturn]] void die_of(int signal) {
-  if (std::fflush(nullptr) != 0)
-    fmt::print(stderr, "ringshift: output to a file is lost: {}\n", std::strerror(errno));
+  if (std::fflush(nullptr) != 0) tell("output to a file is lost: {}", std::strerror(errno));
   ::signal(signal, SIG_DFL);
   sigset_t set;
   sigemptyset(&set);
@@ -139,14 +130,12 @@ RunOptions with_chosen_engine(RunOptions options) {
   if (!options.automatic_engine) return options;
   if (options.machine.icount_shift || options.machine.bt_verify ||
       options.machine.guest_abi == GuestAbi::xen_pv) {
-    fmt::print(stderr,
-               "ringshift: -engine auto takes bt: -icount, -d verify and -guest-abi xen-pv need it\n");
+    tell("-engine auto takes bt: -icount, -d verify and -guest-abi xen-pv need it");
     return options;
   }
   const EngineChoice choice = choose_engine(judge_this_host());
   options.machine.engines = {choice.engine};
-  fmt::print(stderr, "ringshift: -engine auto takes {}: {}\n",
-             choice.engine == EngineKind::kvm ? "kvm" : "bt", choice.why);
+  tell("-engine auto takes {}: {}", choice.engine == EngineKind::kvm ? "kvm" : "bt", choice.why);
   return options;
 }
 
@@ -161,6 +150,7 @@ Result<int> run_machine(const RunOptions& options) {
   std::unique_ptr<MonitorSocket> monitor;
   if (!options.monitor_path.empty()) monitor = RS_TRY(MonitorSocket::create(options.monitor_path));
   Tracer tracer = RS_TRY(make_tracer(options));
+  RS_TRY(check_writable(options.stats_file));
   const auto machine = RS_TRY(Machine::create(options.machine, std::move(backends), std::move(tracer)));
 
   panicking_machine = machine.get();
@@ -190,8 +180,7 @@ Result<int> run_machine(const RunOptions& options) {
 int run_command(const RunOptions& given) {
   const RunOptions options = with_chosen_engine(given);
   if (options.machine.has_engine(EngineKind::kvm))
-    for (const std::string& note : kvm_notes(options.machine.cpu_model))
-      fmt::print(stderr, "ringshift: {}\n", note);
+    for (const std::string& note : kvm_notes(options.machine.cpu_model)) tell("{}", note);
   const auto status = run_machine(options);
   return status ? *status : complain(status.error());
 }

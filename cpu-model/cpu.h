@@ -82,7 +82,7 @@ struct Cpu final : PhysicalMapListener {
   std::vector<DeliveredFault> fault_chain;
   // Exceptions delivered, by vector (-stats).
   u64 delivered[256] = {};
-  // Unknown MSRs that the guest tried, so that each is logged once (cpu-model/msr.cpp; bounded there).
+  // Unknown MSRs that the guest tried, so that each is told of once (cpu-model/msr.cpp; bounded there).
   std::vector<u32> unknown_msrs;
 
   bool protected_mode() const { return (state.cr0 & kCr0Pe) != 0; }

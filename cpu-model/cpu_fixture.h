@@ -9,11 +9,16 @@
 #include <vector>
 
 #include "cpu-model/cpu.h"
+#include "cpu-model/empty_board.h"
 #include "cpu-model/outcome.h"
 
 namespace ringshift {
 
-class RecordingIo final : public CpuIo {
+// Entry bits, for the tests' page tables, and where many have them.
+inline constexpr u32 kP = 1, kW = 2, kU = 4, kA = 0x20, kD = 0x40, kPs = 0x80, kG = 0x100;
+inline constexpr Gpa kDirectory = 0x10000, kTable = 0x11000;
+
+class RecordingIo final : public EmptyBoard {
  public:
   struct Access {
     Gpa gpa;
@@ -26,8 +31,6 @@ class RecordingIo final : public CpuIo {
   u64 tsc = 0;
   u64 apic_base = 0;
 
-  u32 port_in(u16, unsigned) override { return ~u32{0}; }
-  void port_out(u16, unsigned, u32) override {}
   // Each byte reads as the low byte of its address.
   u64 mmio_read(Gpa gpa, unsigned size) override {
     accesses.push_back({gpa, size, 0, false});
@@ -38,15 +41,12 @@ class RecordingIo final : public CpuIo {
   void mmio_write(Gpa gpa, unsigned size, u64 value) override {
     accesses.push_back({gpa, size, value, true});
   }
-  int acknowledge_interrupt() override { return -1; }
   u64 read_tsc() override { return tsc; }
-  void service(u32) override {}
   void apic_base_changed(u64 value) override { apic_base = value; }
-  void set_ferr(bool) override {}
 };
 
 // Ports answer with their number; what is written to them is kept.
-class PortIo : public CpuIo {
+class PortIo : public EmptyBoard {
  public:
   RecordingIo memory;
   std::vector<std::pair<u16, u32>> written;
@@ -65,7 +65,6 @@ class PortIo : public CpuIo {
   u64 read_tsc() override { return tsc += 1000; }
   void service(u32) override { ++services; }
   void apic_base_changed(u64 value) override { memory.apic_base_changed(value); }
-  void set_ferr(bool) override {}
 
   u64 tsc = u64{1} << 40;
 };

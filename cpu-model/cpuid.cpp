@@ -130,8 +130,8 @@ constexpr CpuidRegisters kCaches[] = {
     {0x143, kEightWays64Bytes, 1023, 0},  // L2 unified, 1024 sets
 };
 constexpr CpuidRegisters kL2Extended{0, 0, 512u << 16 | 6u << 12 | 64, 0};
-// 36 bits of physical address, 32 of linear.
-constexpr CpuidRegisters kAddressSizes{32u << 8 | 36, 0, 0, 0};
+// Of linear addresses 32 bits.
+constexpr CpuidRegisters kAddressSizes{32u << 8 | kPhysicalBits, 0, 0, 0};
 
 CpuidRegisters brand_leaf(const Model& model, u32 part) {
   char text[48] = {};

@@ -12,6 +12,10 @@
 
 namespace ringshift {
 
+// Bits of a physical address (leaf 80000008), and those that no address has.
+inline constexpr unsigned kPhysicalBits = 36;
+inline constexpr u64 kAbovePhysical = ~((u64{1} << kPhysicalBits) - 1);
+
 struct CpuidRegisters {
   u32 eax, ebx, ecx, edx;
   bool operator==(const CpuidRegisters&) const = default;

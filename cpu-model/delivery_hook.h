@@ -15,6 +15,17 @@ class DeliveryHook {
   // kEventInterrupt is set and interrupts are open: true if something was delivered. Clears the event.
   virtual bool deliver_interrupt() = 0;
 
+  // INT n of translated code, with EIP past it, in its usual forms. It runs with the guest's x87 and SSE
+  // state live in the host's registers: uses general registers alone, and calls nothing (translator/
+  // light_transitions.h). Null: there is none.
+  enum class Light : u8 {
+    refused,    // nothing has changed: deliver() must do it
+    next,       // done, and code goes on at EIP in the same mode
+    elsewhere,  // done; EIP or the mode may be another
+  };
+  using LightSoftware = Light (*)(DeliveryHook& hook, u8 vector);
+  LightSoftware light_software = nullptr;
+
  protected:
   ~DeliveryHook() = default;
 };

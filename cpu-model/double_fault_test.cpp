@@ -7,7 +7,6 @@
 namespace ringshift {
 namespace {
 
-constexpr u8 kInt32 = 0x8e;
 using DoubleFault = TransferTest;
 
 TEST(CombineFaults, Table6_5) {

@@ -1,10 +1,11 @@
 // Tests of delivery through interrupt and trap gates, to the byte on the stack.
+#include "cpu-model/empty_board.h"
 #include "cpu-model/transfer_test_machine.h"
 
 namespace ringshift {
 namespace {
 
-constexpr u8 kInt32 = 0x8e, kTrap32 = 0x8f, kInt16 = 0x86, kInt32User = 0xee;
+constexpr u8 kTrap32 = 0x8f, kInt16 = 0x86, kInt32User = 0xee;
 using Delivery = TransferTest;
 
 TEST_F(Delivery, FaultAtSameLevelPushesFourWords) {
@@ -160,18 +161,10 @@ TEST_F(Delivery, DebugFaultsAndTraps) {
   EXPECT_EQ(stacked(2) & kFlagRf, kFlagRf);
 }
 
-class Controller final : public CpuIo {
+class Controller final : public EmptyBoard {
  public:
   int vector = -1;
-  u32 port_in(u16, unsigned) override { return ~0u; }
-  void port_out(u16, unsigned, u32) override {}
-  u64 mmio_read(Gpa, unsigned) override { return ~u64{0}; }
-  void mmio_write(Gpa, unsigned, u64) override {}
   int acknowledge_interrupt() override { return vector; }
-  u64 read_tsc() override { return 0; }
-  void service(u32) override {}
-  void apic_base_changed(u64) override {}
-  void set_ferr(bool) override {}
 };
 
 TEST_F(Delivery, PendingEventsInOrder) {

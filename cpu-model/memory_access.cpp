@@ -168,6 +168,7 @@ Outcome<u32> fetch_bytes(Cpu& cpu, Gva gva, u8* out, u32 size) {
     if (const u8* host = cpu.phys.host(*gpa)) {
       std::memcpy(out + done, host, piece);
     } else {
+      if (done != 0) break;  // a device is read for an instruction that reaches it, not ahead of one
       for (u32 i = 0; i < piece; ++i) read_mmio(cpu, *gpa + i, out + done + i, 1);
     }
     done += piece;

@@ -62,8 +62,8 @@ Outcome<> write_system(Cpu& cpu, Gva gva, const T& value) {
 
 // Instruction bytes from linear address gva at the current privilege: copies up to `size` (at most 15) bytes
 // and returns how many could be had. Raises #PF (fetch) only if not even the first byte could; a later page
-// that is missing shortens the answer. Segment limits are the caller's to check. MMIO is fetched byte by
-// byte.
+// that is missing or MMIO shortens the answer. Segment limits are the caller's to check. MMIO is fetched byte
+// by byte.
 Outcome<u32> fetch_bytes(Cpu& cpu, Gva gva, u8* out, u32 size);
 
 // Fills the Tlb for an access and gives the page's TlbEntry if the plain fast path may be taken for it now;

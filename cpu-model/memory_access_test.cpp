@@ -7,8 +7,6 @@
 namespace ringshift {
 namespace {
 
-constexpr u32 kP = 1, kW = 2, kU = 4, kD = 0x40, kPs = 0x80;
-constexpr Gpa kDirectory = 0x10000, kTable = 0x11000;
 constexpr Gpa kVga = 0xa0000;
 
 class Access : public CpuFixture {
@@ -256,6 +254,14 @@ TEST_F(Access, FetchFromMmioGoesByByte) {
   EXPECT_EQ(fetch_bytes(cpu_, 0x5001, out, 3).value(), 3u);
   EXPECT_EQ(out[2], 3);
   EXPECT_EQ(io_.accesses.size(), 3u);
+}
+
+TEST_F(Access, FetchReadsNoDeviceAhead) {
+  map(0x4000, 0x345000, kP);
+  map(0x5000, kVga, kP);
+  u8 out[15];
+  EXPECT_EQ(fetch_bytes(cpu_, 0x4ffe, out, sizeof out).value(), 2u);
+  EXPECT_TRUE(io_.accesses.empty());
 }
 
 TEST_F(Access, FillTlbSaysWhetherTheFastPathIsOpen) {

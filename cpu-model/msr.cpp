@@ -1,9 +1,9 @@
 // The model-specific registers of a family-6 processor, as far as operating systems touch them (SDM vol. 4).
 #include "cpu-model/msr.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
+
+#include "cpu-model/cpuid.h"
 
 namespace ringshift {
 
@@ -31,7 +31,6 @@ enum : u32 {
 };
 constexpr u32 kMtrrFixed[kFixedMtrrs] = {0x250, 0x258, 0x259, 0x268, 0x269, 0x26a,
                                          0x26b, 0x26c, 0x26d, 0x26e, 0x26f};
-constexpr u64 kAbovePhysical = ~((u64{1} << 36) - 1);
 // Older ones make Linux turn PSE off on model 28 (Atom erratum AAH41).
 constexpr u64 kReportedMicrocode = u64{0x20e} << 32;
 // Eight variable registers, fixed ones, write-combining.
@@ -120,7 +119,8 @@ tl::unexpected<Fault> unknown(Cpu& cpu, u32 index, const char* what) {
   auto& known = cpu.unknown_msrs;
   if (known.size() < kRemembered && std::find(known.begin(), known.end(), index) == known.end()) {
     known.push_back(index);
-    spdlog::debug("{} of unknown MSR {:#x} at eip {:08x}", what, index, cpu.state.eip());
+    if (cpu.trace.on(TracePoint::interrupts))
+      cpu.trace.write("int: {} of unknown MSR {:#x} at eip {:08x}\n", what, index, cpu.state.eip());
   }
   return raise(Fault::gp());
 }

@@ -1,4 +1,4 @@
-// RDMSR and WRMSR. An unknown register is #GP, logged once.
+// RDMSR and WRMSR. An unknown register is #GP, and told of once under -d int.
 #pragma once
 
 #include "cpu-model/cpu.h"

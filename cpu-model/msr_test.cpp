@@ -1,6 +1,11 @@
 // MSRs: which exist, what they refuse; RDTSC and the CPUID bits that follow state.
 #include "cpu-model/msr.h"
 
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "base/unique_fd.h"
 #include "cpu-model/cpu_fixture.h"
 
 namespace ringshift {
@@ -27,6 +32,22 @@ TEST_F(Msr, UnknownIsGpAndRememberedOnce) {
   EXPECT_EQ(cpu_.unknown_msrs, (std::vector<u32>{0x179, 0xc0000081}));
   for (u32 i = 0x4000; i < 0x5000; ++i) EXPECT_FAULT(Fault::gp(), read_msr(cpu_, i));
   EXPECT_LE(cpu_.unknown_msrs.size(), 64u) << "a guest must not make the list grow without end";
+}
+
+TEST_F(Msr, UnknownIsToldOfOnce) {
+  std::string path = ::testing::TempDir() + "msr-trace-XXXXXX";
+  const UniqueFd file(::mkstemp(path.data()));
+  ASSERT_TRUE(tracer_.enable("int"));
+  ASSERT_TRUE(tracer_.open(path.c_str()));
+  for (int i = 0; i < 3; ++i) EXPECT_FAULT(Fault::gp(), read_msr(cpu_, 0x179));
+  EXPECT_FAULT(Fault::gp(), write_msr(cpu_, 0x17a, 0));
+  tracer_ = Tracer();
+  char text[256] = {};
+  EXPECT_GT(::read(file.get(), text, sizeof text - 1), 0);
+  EXPECT_STREQ(
+      text,
+      "int: read of unknown MSR 0x179 at eip 0000fff0\nint: write of unknown MSR 0x17a at eip 0000fff0\n");
+  ::unlink(path.c_str());
 }
 
 TEST_F(Msr, PlainOnesKeepTheirValue) {

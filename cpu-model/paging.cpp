@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include "cpu-model/cpuid.h"
+
 namespace ringshift {
 
 namespace {
@@ -15,8 +17,7 @@ constexpr u64 kDirty = 1u << 6;
 constexpr u64 kLarge = 1u << 7;
 constexpr u64 kGlobalPage = 1u << 8;
 constexpr u64 kNoExecute = u64{1} << 63;
-constexpr unsigned kPhysicalBits = 36;  // CPUID 80000008
-constexpr u64 kAbovePhysical = ~((u64{1} << kPhysicalBits) - 1) & ~kNoExecute;
+constexpr u64 kReservedAbove = kAbovePhysical & ~kNoExecute;
 
 // The two forms of paging, from the page directory on. PSE-36 isn't offered, so bits 13-21 of a 4 MiB entry
 // are reserved (table 4-4).
@@ -29,7 +30,7 @@ struct Form32 {
 struct FormPae {
   using Entry = u64;
   static constexpr unsigned kDirectoryShift = 21;
-  static constexpr u64 kFrame = ((u64{1} << kPhysicalBits) - 1) & ~u64{kPageOffsetMask};
+  static constexpr u64 kFrame = ~kAbovePhysical & ~u64{kPageOffsetMask};
   static constexpr u64 kLargeReserved = 0x001fe000;
 };
 
@@ -70,7 +71,7 @@ bool next_level(const Cpu& cpu, Lookup& out, Gpa table, u32 index) {
   out.at[out.levels] = at;
   out.entry[out.levels++] = entry;
   if ((entry & kPresent) == 0) return false;
-  u64 reserved = sizeof(Entry) == 8 ? kAbovePhysical : 0;
+  u64 reserved = sizeof(Entry) == 8 ? kReservedAbove : 0;
   if (!no_execute_on(cpu)) reserved |= sizeof(Entry) == 8 ? kNoExecute : 0;
   if ((entry & reserved) != 0) {
     out.found = Found::reserved_bits;
@@ -197,7 +198,7 @@ bool peek(const Cpu& cpu, Gva gva, Gpa* gpa) {
 Outcome<> load_pdptes(Cpu& cpu, u64 cr3) {
   if (!cpu.paging() || (cpu.state.cr4 & kCr4Pae) == 0) return {};
   constexpr u64 kTable = 0xffffffe0;
-  constexpr u64 kReserved = kNoExecute | kAbovePhysical | 0x1e6;  // table 4-8
+  constexpr u64 kReserved = kAbovePhysical | 0x1e6;  // table 4-8
   u64 entries[4];
   const u8* host = cpu.phys.host(cpu.a20(cr3 & kTable));
   if (host == nullptr) return raise(Fault::gp());  // it reads as ones, which are reserved

@@ -7,9 +7,8 @@
 namespace ringshift {
 namespace {
 
-constexpr u32 kP = 1, kW = 2, kU = 4, kA = 0x20, kD = 0x40, kPs = 0x80, kG = 0x100;
 constexpr u64 kNx = u64{1} << 63;
-constexpr Gpa kDirectory = 0x10000, kTable = 0x11000, kPage = 0x345000;
+constexpr Gpa kPage = 0x345000;
 constexpr Gpa kPdpt = 0x20020;  // 32-byte aligned, not page-aligned
 constexpr Gva kGva = 0x00c03123;
 constexpr Gpa kPdeAt = kDirectory + 3 * 4, kPteAt = kTable + 3 * 4;

@@ -270,7 +270,6 @@ TEST_F(Segments, OuterReturnDropsWhatItMayNotUse) {
 }
 
 TEST_F(Segments, AccessedBitInAReadOnlyPageFaultsAsASupervisorWrite) {
-  constexpr Gpa kDirectory = 0x10000, kTable = 0x11000;
   poke<u32>(kDirectory, kTable | 7);
   poke<u32>(kTable + 4, kGdt | 1);
   put(0x18, dpl(kData, 3));

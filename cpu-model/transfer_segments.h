@@ -31,6 +31,18 @@ Outcome<SegmentRegister> stack_segment(Cpu& cpu, u16 selector, u8 cpl, Vector ve
 // The present TSS, busy or available as asked, that a selector names; else `vector`, or #NP.
 Outcome<Descriptor> task_descriptor(Cpu& cpu, u16 selector, bool busy, Vector vector);
 
+// A stack that is all of the address space: 32 bits, no limit, not expand-down.
+inline bool flat_stack(const SegmentRegister& ss) {
+  return ss.base == 0 && ss.limit == 0xffffffff && ss.usable() &&
+         (ss.attributes & (kSegBig | kSegCode | kSegExpandDown)) == kSegBig;
+}
+// Whether drop_inaccessible_segments (cpu-model/segmentation.h) is sure to have nothing to do at this CPL.
+inline bool keeps_data_segments(const VcpuState& state, u8 cpl) {
+  for (const Seg segment : {Seg::es, Seg::ds, Seg::fs, Seg::gs})
+    if (state.segment(segment).usable() && state.segment(segment).dpl() < cpl) return false;
+  return true;
+}
+
 // CS, EIP and CPL of a completed transfer.
 inline void commit_code(Cpu& cpu, const SegmentRegister& code, u32 eip) {
   cpu.state.segment(Seg::cs) = code;

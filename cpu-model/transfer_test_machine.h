@@ -10,6 +10,9 @@
 
 namespace ringshift {
 
+// Types of gates: a present interrupt gate of 32 bits.
+inline constexpr u8 kInt32 = 0x8e;
+
 class TransferTest : public ::testing::Test {
  protected:
   static constexpr u32 kGdt = 0x1000, kIdt = 0x2000, kTss = 0x3000, kTss2 = 0x3200, kTss16 = 0x3400,

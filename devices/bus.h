@@ -4,12 +4,12 @@
 // an error at insertion.
 #pragma once
 
-#include <array>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "base/zeroed_array.h"
 #include "devices/device.h"
 
 namespace ringshift {
@@ -37,7 +37,7 @@ class IoBus {
 
  private:
   std::vector<std::unique_ptr<Claim>> claims_;
-  std::array<Claim*, 65536> by_port_{};
+  ZeroedArray<Claim*> by_port_{65536};
   u64 unclaimed_ = 0;
 };
 

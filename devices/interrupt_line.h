@@ -24,10 +24,6 @@ class InterruptLine {
     level_ = level;
     if (sink_ != nullptr) sink_->set_line(input_, level);
   }
-  void pulse() {
-    set(true);
-    set(false);
-  }
   bool level() const { return level_; }
 
  private:

@@ -1,6 +1,8 @@
 // VcpuState to the host's registers and back.
 #include "direct-exec/direct_run.h"
 
+#include <cerrno>
+#include <csignal>
 #include <cstring>
 
 #include "cpu-model/segmentation.h"
@@ -50,6 +52,13 @@ void DirectRun::bring_fpu_home() {
   std::memcpy(to + kMxcsrAt, from + kMxcsrAt, kMaskAt - kMxcsrAt);
   std::memcpy(to + kMaskAt + 4, from + kMaskAt + 4, kXmm8At - kMaskAt - 4);
   std::memset(to + kXmm8At, 0, kImageEnd - kXmm8At);
+}
+
+bool DirectRun::behind_refused_sysenter(const HostStop& stop) const {
+  const VcpuState& state = cpu_.state;
+  return host_code_ == kHostCode32 && stop.kind == HostStop::Kind::fault && stop.signal == SIGSEGV &&
+         stop.address == static_cast<u32>(host_rip_) && state.reg32(kEax) == static_cast<u32>(-EFAULT) &&
+         state.reg32(kEbp) == 0;
 }
 
 HostStop DirectRun::run(GuestProcess& process, bool single_step) {

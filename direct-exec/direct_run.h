@@ -22,6 +22,10 @@ class DirectRun {
   // Of the last stop: Linux's entry for SYSENTER or SYSCALL in 32-bit code was used, which sets RIP to where
   // a 32-bit vDSO would be.
   bool at_vdso() const { return host_code_ == kHostCode32 && host_rip_ >> 32 != 0; }
+  // Of the last stop, a fault: Linux's entry for SYSENTER could not read the word at EBP, an argument to it,
+  // and returned without a stop to where the vDSO would be, of which 32 bits are left. EAX is its error, EBP
+  // 0.
+  bool behind_refused_sysenter(const HostStop& stop) const;
   // EAX as a system call's entry saves it.
   u32 system_call_number() const { return static_cast<u32>(host_orig_rax_); }
 

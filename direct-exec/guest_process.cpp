@@ -64,7 +64,7 @@ bool GuestProcess::flush() {
     const std::size_t calls = std::min<std::size_t>(queue_.size(), ProcessStub::kMaxCalls);
     const std::size_t descriptors = std::min<std::size_t>(ldt_queue_.size(), ProcessStub::kMaxCalls - calls);
     std::copy_n(queue_.begin(), calls, stub_.calls().begin());
-    std::memcpy(stub_.data().data(), ldt_queue_.data(), descriptors * sizeof(LdtEntry));
+    if (descriptors != 0) std::memcpy(stub_.data().data(), ldt_queue_.data(), descriptors * sizeof(LdtEntry));
     for (std::size_t i = 0; i < descriptors; ++i)
       stub_.calls()[calls + i] = {
           SYS_modify_ldt,

@@ -6,6 +6,7 @@
 
 #include "cpu-model/exceptions.h"
 #include "cpu-model/sysenter.h"
+#include "direct-exec/compatibility_mode.h"
 #include "direct-exec/next_instruction.h"
 #include "direct-exec/view_target.h"
 
@@ -17,6 +18,9 @@ constexpr u32 kDr6SingleStep = 1u << 14;
 constexpr u32 kViews = 12;
 // siginfo's code of a trap by TF, and of INT1 (asm-generic/siginfo.h).
 constexpr int kTrapBranch = TRAP_BRKPT, kTrapTrace = TRAP_TRACE;
+
+// For its system calls of 32-bit code, on this CPU; else SYSENTER.
+bool linux_uses_syscall() { return __builtin_cpu_is("amd") != 0; }
 
 }  // namespace
 
@@ -35,6 +39,7 @@ Result<void> TrapLoop::prepare() {
   windows_.reset();
   nest_.reset();
   nest_ = RS_TRY(ProcessNest::create(cpu_.phys.memory().fd()));
+  RS_TRY(check_compatibility_mode(*nest_));
   WindowLimits limits{.windows = kViews, .vmas = 0, .elsewhere = nullptr};
   limits.elsewhere = [this]() -> Result<std::unique_ptr<WindowTarget>> {
     auto process = RS_TRY(nest_->spawn());
@@ -192,7 +197,11 @@ void TrapLoop::serve(const HostStop& stop) {
     failure_ = "the process that runs the guest's code was ended from outside";
     return;
   }
-  if (stop.kind == HostStop::Kind::syscall && direct_.at_vdso()) return serve_fast_system_call();
+  if (stop.kind == HostStop::Kind::syscall && direct_.at_vdso()) {
+    cpu_.state.set_reg32(kEax, direct_.system_call_number());
+    return serve_fast_system_call();
+  }
+  if (!linux_uses_syscall() && direct_.behind_refused_sysenter(stop)) return serve_fast_system_call();
   if (direct_.left_its_code()) return left_32_bit_mode();
   switch (stop.kind) {
     case HostStop::Kind::syscall:
@@ -253,12 +262,12 @@ void TrapLoop::serve_syscall() {
 
 // Linux enters its system calls by SYSENTER on CPUs of Intel's, with EIP lost and EBP in place of ESP, which
 // are no loss since SYSENTER saves neither; by SYSCALL on AMD's, which the guest's CPU doesn't have. The
-// other one each is #UD in compatibility mode, and comes here as any fault does.
+// other one each is #UD in compatibility mode, and comes here as any fault does. Where EBP doesn't point to
+// memory, as Linux wants it to, EAX is lost too.
 void TrapLoop::serve_fast_system_call() {
   ++counters_.syscalls;
   VcpuState& state = cpu_.state;
-  state.set_reg32(kEax, direct_.system_call_number());
-  if (__builtin_cpu_is("amd")) {
+  if (linux_uses_syscall()) {
     deliver_fault(cpu_, Fault::ud());
   } else {
     state.set_reg32(kEbp, state.reg32(kEsp));

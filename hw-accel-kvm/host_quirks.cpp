@@ -19,6 +19,9 @@ bool hypervisor_is(const char (&signature)[13]) {
 }
 }  // namespace
 
-HostQuirks HostQuirks::of_this_host() { return {.task_register_not_busy = hypervisor_is("TCGTCGTCGTCG")}; }
+HostQuirks HostQuirks::of_this_host() {
+  const bool tcg = hypervisor_is("TCGTCGTCGTCG");
+  return {.task_register_not_busy = tcg, .no_resume_flag = tcg};
+}
 
 }  // namespace ringshift

@@ -33,7 +33,7 @@ void KvmEngine::save(VcpuState& state) const { state = impl_->loop.cpu().state; 
 void KvmEngine::restore(const VcpuState& state) { impl_->loop.restore(state); }
 
 EngineCapabilities KvmEngine::capabilities() const {
-  return {.name = "kvm", .virtual_time = false, .exact_debug_registers = true};
+  return {.name = "kvm", .virtual_time = impl_->loop.counts(), .exact_debug_registers = true};
 }
 
 void KvmEngine::report(StatsSink& sink) const { impl_->loop.report(sink); }

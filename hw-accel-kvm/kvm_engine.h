@@ -12,6 +12,8 @@ namespace ringshift {
 struct KvmOptions {
   const char* device = kKvmDevice;
   u32 tsc_khz = 0;  // the rate of CpuIo::read_tsc()
+  // Instructions are counted, by a step for each: a thousand times slower (counted_run.h).
+  bool count_instructions = false;
 };
 
 class KvmEngine final : public ExecutionEngine {

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "cpu-model/cpu_fixture.h"
+#include "cpu-model/empty_board.h"
 #include "cpu-model/vcpu_dump.h"
 
 namespace ringshift {
@@ -181,21 +182,13 @@ TEST_F(KvmEngineTest, ExitAmidPortInputFinishesTheInstruction) {
   control_.raise_event(kEventExit);
   EXPECT_EQ(run(), ExitReason::requested);
   EXPECT_EQ(state_.rip, kCode);  // before anything ran
-  struct ExitingIo : CpuIo {
+  struct ExitingIo final : EmptyBoard {
     explicit ExitingIo(RunControl& c) : control(c) {}
     RunControl& control;
     u32 port_in(u16, unsigned) override {
       control.raise_event(kEventExit);
       return 0x1234;
     }
-    void port_out(u16, unsigned, u32) override {}
-    u64 mmio_read(Gpa, unsigned) override { return 0; }
-    void mmio_write(Gpa, unsigned, u64) override {}
-    int acknowledge_interrupt() override { return -1; }
-    u64 read_tsc() override { return 0; }
-    void service(u32) override {}
-    void apic_base_changed(u64) override {}
-    void set_ferr(bool) override {}
   } exiting(control_);
   EXPECT_EQ(engine_->run(exiting), ExitReason::requested);
   engine_->save(state_);

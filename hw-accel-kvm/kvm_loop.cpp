@@ -32,12 +32,23 @@ KvmLoop::~KvmLoop() = default;
 
 Result<void> KvmLoop::prepare() {
   RS_TRY(load_cpuid(vcpu_, cpu_.cpuid));
+  if (options_.count_instructions)
+    counted_ = std::make_unique<CountedRun>(cpu_, vcpu_, memory_, quirks_, has_tsc_aux_);
   return memory_.follow(cpu_.state.a20_masked != 0);
 }
 
 // --- The loop ---
 
+ExitReason KvmLoop::run_counted(CpuIo& io) {
+  const Result<ExitReason> reason = counted_->run(io);
+  cpu_.io = nullptr;
+  if (reason) return *reason;
+  failure_ = reason.error().message;
+  return ExitReason::failed;
+}
+
 ExitReason KvmLoop::run(CpuIo& io) {
+  if (counted_ != nullptr) return run_counted(io);
   cpu_.io = &io;
   kick_.begin();
   ExitReason reason = ExitReason::failed;
@@ -246,6 +257,7 @@ void KvmLoop::restore(const VcpuState& state) {
   cpu_.flush_all();
   in_kvm_ = known_valid_ = false;
   io_traps_ = 0;
+  if (counted_ != nullptr) counted_->forget();
 }
 
 Result<void> KvmLoop::state_in(CpuIo& io) {
@@ -336,6 +348,7 @@ std::string KvmLoop::tsc_note() const {
 }
 
 void KvmLoop::report(StatsSink& sink) const {
+  if (counted_ != nullptr) return counted_->report(sink);
   const Counters& c = counters_;
   sink.count("kvm", "entries", c.entries);
   sink.count("kvm", "exits: port i/o", c.io);

@@ -10,6 +10,7 @@
 
 #include "cpu-model/cpu.h"
 #include "cpu-model/execution_engine.h"
+#include "hw-accel-kvm/counted_run.h"
 #include "hw-accel-kvm/host_quirks.h"
 #include "hw-accel-kvm/kvm_engine.h"
 #include "hw-accel-kvm/kvm_memory.h"
@@ -34,12 +35,14 @@ class KvmLoop {
   const std::string& failure() const { return failure_; }
   void set_single_step(bool on) { single_step_ = on; }
   std::string tsc_note() const;
+  bool counts() const { return counted_ != nullptr; }
   Cpu& cpu() { return cpu_; }
 
  private:
   // What the loop does next: go on, or leave with this.
   using Step = std::optional<ExitReason>;
 
+  ExitReason run_counted(CpuIo& io);
   Result<Step> turn(CpuIo& io);
   Result<Step> enter_and_serve(CpuIo& io);
   Result<Step> serve(CpuIo& io);
@@ -73,7 +76,8 @@ class KvmLoop {
   std::unique_ptr<Interpreter> stepper_;  // made when first needed
   const HostQuirks quirks_ = HostQuirks::of_this_host();
   bool has_tsc_aux_;
-  bool in_kvm_ = false;  // KVM holds the state
+  std::unique_ptr<CountedRun> counted_;  // if instructions are counted
+  bool in_kvm_ = false;                  // KVM holds the state
   bool ran_ = false;  // KVM_RUN has returned since the state went in: the shared page tells of IF and shadows
   bool unfinished_ = false;  // the instruction of the last exit is completed by the next KVM_RUN
   u32 io_traps_ = 0;         // DR6 bits of I/O breakpoints that the unfinished instruction has met

@@ -1,17 +1,14 @@
 // Running the probe guests.
 #include "hw-accel-kvm/kvm_probe.h"
 
-#include <signal.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <ctime>
 
 #include "base/host_clock.h"
 #include "hw-accel-kvm/kvm_cpuid.h"
 #include "hw-accel-kvm/kvm_vcpu.h"
+#include "hw-accel-kvm/kvm_watchdog.h"
 #include "hw-accel-kvm/probe_guests.h"
 #include "hw-accel-kvm/state_image.h"
 #include "memory/guest_memory.h"
@@ -19,32 +16,6 @@
 namespace ringshift {
 
 namespace {
-// Ends a KVM_RUN that a probe guest doesn't come back from: signals the calling thread every half second.
-class Watchdog {
- public:
-  Watchdog() {
-    struct sigaction action {};
-    action.sa_handler = [](int) {};
-    ::sigaction(SIGRTMIN + 2, &action, nullptr);
-    sigevent event{};
-    event.sigev_notify = SIGEV_THREAD_ID;
-    event.sigev_signo = SIGRTMIN + 2;
-    event._sigev_un._tid = ::gettid();
-    running_ = ::timer_create(CLOCK_MONOTONIC, &event, &timer_) == 0;
-    constexpr long kHalfSecond = 500'000'000;
-    const itimerspec period{{0, kHalfSecond}, {0, kHalfSecond}};
-    if (running_) ::timer_settime(timer_, 0, &period, nullptr);
-  }
-  Watchdog(const Watchdog&) = delete;
-  ~Watchdog() {
-    if (running_) ::timer_delete(timer_);
-  }
-
- private:
-  timer_t timer_{};
-  bool running_;
-};
-
 // A machine with one probe guest in it.
 struct Probe {
   GuestMemory memory;
@@ -83,7 +54,7 @@ std::string unexpected_exit(const kvm_run& run) {
 // Empty if the answer came.
 std::string run_guest(Probe& probe) {
   const kvm_run& run = probe.vcpu.shared();
-  const Watchdog watchdog;
+  const KvmWatchdog watchdog;
   const int error = probe.vcpu.run();
   if (error == EINTR) return "it did not come back";
   if (error != 0) return std::strerror(error);
@@ -101,7 +72,7 @@ ProbeOutcome outcome_of(const KvmSystem& system, const ProbeGuest& guest) {
 // The median time from one exit to the next, in nanoseconds.
 Result<double> exit_cost(const KvmSystem& system, const ProbeGuest& guest, u32 count, u32 reason) {
   Probe probe = RS_TRY(make_probe(system, guest));
-  const Watchdog watchdog;
+  const KvmWatchdog watchdog;
   std::vector<u64> times;
   u64 last = host_clock_ns();
   for (u32 i = 0; i < count; ++i) {

@@ -166,11 +166,15 @@ StateImage image_of(const VcpuState& state, const HostQuirks& quirks) {
   return image;
 }
 
-void take_image(const StateImage& image, VcpuState& state) {
-  kvm_regs regs = image.regs;
-  for (unsigned i = 0; i < 16; ++i) state.gpr[i] = *register_in(regs, i);
+void take_registers(const kvm_regs& regs, VcpuState& state) {
+  kvm_regs from = regs;
+  for (unsigned i = 0; i < 16; ++i) state.gpr[i] = *register_in(from, i);
   state.rip = regs.rip;
   state.rflags = regs.rflags;
+}
+
+void take_image(const StateImage& image, VcpuState& state) {
+  take_registers(image.regs, state);
   take_sregs(image.sregs, state);
   u8 mask[4];
   std::memcpy(mask, state.fx.bytes + kMxcsrMaskAt, sizeof mask);

@@ -25,6 +25,8 @@ struct StateImage {
 StateImage image_of(const VcpuState& state, const HostQuirks& quirks = {});
 // For registers that are read from KVM and written back.
 void apply_quirks(kvm_sregs2& sregs, const HostQuirks& quirks);
+// General registers, EIP and EFLAGS alone.
+void take_registers(const kvm_regs& regs, VcpuState& state);
 // Leaves alone what KVM doesn't hold. Half-delivered events stay in image.events (kvm_events.h).
 void take_image(const StateImage& image, VcpuState& state);
 

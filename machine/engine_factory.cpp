@@ -38,9 +38,10 @@ Result<std::unique_ptr<ExecutionEngine>> make_bt(const MachineConfig& config, Cp
   return RS_TRY(BtEngine::create(cpu, options));
 }
 
-Result<std::unique_ptr<ExecutionEngine>> make_kvm(Cpu& cpu) {
+Result<std::unique_ptr<ExecutionEngine>> make_kvm(const MachineConfig& config, Cpu& cpu) {
   KvmOptions options;
   options.tsc_khz = Clock::kTscHz / 1000;
+  options.count_instructions = config.kvm_counts;
   return RS_TRY(KvmEngine::create(cpu, options));
 }
 }  // namespace
@@ -59,12 +60,12 @@ std::optional<EngineKind> engine_of_name(std::string_view name) {
 
 Result<HostFeatures> engine_features(const MachineConfig& config) {
   const HostFeatures host = HostFeatures::of_this_host();
-  if (!config.has_engine(EngineKind::kvm)) return host;
+  if (!config.has_engine(EngineKind::kvm) && !config.kvm_cpuid) return host;
   return kvm_host_features(RS_TRY(KvmSystem::open()), host);
 }
 
 Result<std::unique_ptr<ExecutionEngine>> make_engine(EngineKind kind, const MachineConfig& config, Cpu& cpu) {
-  if (kind == EngineKind::kvm) return make_kvm(cpu);
+  if (kind == EngineKind::kvm) return make_kvm(config, cpu);
   if (kind == EngineKind::trap) return RS_TRY(TrapEngine::create(cpu));
   if (kind == EngineKind::bt) return make_bt(config, cpu);
   return std::make_unique<Interpreter>(cpu);

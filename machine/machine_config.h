@@ -60,6 +60,8 @@ struct MachineConfig {
   std::optional<unsigned> icount_shift;        // virtual time: an instruction is 2^shift ns
   BootFiles boot;
   bool no_reboot = false;
+  bool kvm_counts = false;  // KvmOptions::count_instructions
+  bool kvm_cpuid = false;   // CPUID is what KVM can give, also without it in the set
   std::optional<DebugExitConfig> debug_exit;
 
   bool has_engine(EngineKind kind) const {

@@ -73,6 +73,9 @@ constexpr std::array kCommands{
             }},
 };
 
+// QEMU's too.
+constexpr std::pair<std::string_view, std::string_view> kShort[] = {{"c", "cont"}, {"q", "quit"}};
+
 // Words with one space between them.
 std::string normalised(const std::string& line) {
   std::string words;
@@ -86,18 +89,24 @@ std::string normalised(const std::string& line) {
   return words;
 }
 
-std::string help() {
+// Of the commands whose names begin so.
+std::string help(std::string_view beginning) {
   std::string text;
-  for (const Command& command : kCommands)
+  for (const Command& command : kCommands) {
+    if (!command.name.starts_with(beginning)) continue;
     text += fmt::format("{:<18} {}\n", fmt::format("{} {}", command.name, command.argument), command.what);
+  }
   return text;
 }
 }  // namespace
 
 std::string monitor_command(Machine& machine, const std::string& line) {
-  const std::string words = normalised(line);
+  std::string words = normalised(line);
   if (words.empty()) return {};
-  if (words == "help" || words == "?") return help();
+  if (words == "help" || words == "?") return help("");
+  if (words == "info") return help("info ");
+  for (const auto& [letter, name] : kShort)
+    if (words == letter) words = name;
   for (const Command& command : kCommands) {
     if (!words.starts_with(command.name)) continue;
     std::string_view rest = std::string_view(words).substr(command.name.size());

@@ -21,6 +21,7 @@ ShadowWindow::ShadowWindow(PhysicalMap& physical, WindowKey key, std::unique_ptr
 
 void ShadowWindow::assign(WindowKey key) {
   drop_all();
+  short_lived_.forget();
   key_ = key;
 }
 
@@ -71,8 +72,20 @@ void ShadowWindow::on_page_changed(Gpa page) {
     if (!readable)
       unmap_pages({at, at + 1});
     else if (record->writable)
-      protect_pages({at, at + 1});
+      protect_pages(code_around(at));
   }
+}
+
+// A kernel's code stands by code: what is writable around the page is protected by the same call. A store to
+// it, if ever one comes, makes it writable again.
+PageRange ShadowWindow::code_around(u32 page) const {
+  constexpr u32 kGroup = 16;
+  PageRange range{page, page + 1};
+  const u32 lowest = align_down(page, kGroup);
+  if (key_.role == WindowRole::physical || key_.role == WindowRole::user) return range;
+  while (range.first > lowest && writable_page(range.first - 1)) --range.first;
+  while (range.end < lowest + kGroup && writable_page(range.end)) ++range.end;
+  return range;
 }
 
 void ShadowWindow::evict(u64 vmas) {

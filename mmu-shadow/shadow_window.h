@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "cpu-model/paging.h"
+#include "mmu-shadow/short_lived_pages.h"
 #include "mmu-shadow/window_range.h"
 #include "mmu-shadow/window_records.h"
 
@@ -73,10 +74,7 @@ class ShadowWindow {
   void evict(u64 vmas);
 
   bool present(Gva gva) const { return records_.find(gva >> kPageShift) != nullptr; }
-  bool writable(Gva gva) const {
-    const auto* record = records_.find(gva >> kPageShift);
-    return record != nullptr && record->writable;
-  }
+  bool writable(Gva gva) const { return writable_page(gva >> kPageShift); }
   u64 pages() const { return records_.pages(); }
   // That the kernel needs for it, guards included.
   u64 vmas() const { return records_.vmas() + WindowRange::kGuardVmas; }
@@ -114,13 +112,22 @@ class ShadowWindow {
   void resync_region(const Cpu& cpu, u32 index);
   void resync_twin(const Cpu& cpu, u32 index);
   bool still_stands(u32 index, const DirectoryPath& path);
+  PageRange changed_run(u32 index, const DirectoryPath& path, u32 first) const;
   void compare_pages(u32 index, const DirectoryPath& path, PageRange indices);
   void drop_watched(const Cpu& cpu);
   void protect_pages(PageRange range);
+  PageRange code_around(u32 page) const;
+  bool writable_page(u32 page) const {
+    const WindowRecords::Page* const record = records_.find(page);
+    return record != nullptr && record->writable;
+  }
   void unmap_pages(PageRange range);
   // Attributes of pages that aren't mapped. In another address space the way past a missing mapping is a trap
   // for each access, which no number of changes outweighs.
   PageFlags kept_off() const { return base_ != nullptr ? kAttrWatch | kAttrNoWindow : kAttrWatch; }
+  // Neither can pages that don't live long stay away there. A process's pages each change once, by copy on
+  // write, however many processes have the window after another.
+  bool keeps_short_lived_out() const { return base_ != nullptr && key_.role != WindowRole::user; }
   static PageRange pages_of_region(u32 index) { return {index * kRegionPages, (index + 1) * kRegionPages}; }
 
   PhysicalMap& physical_;
@@ -128,6 +135,7 @@ class ShadowWindow {
   u8* base_ = nullptr;
   WindowKey key_;
   WindowRecords records_;
+  ShortLivedPages short_lived_;
   u32 evict_from_ = 0;
   Counters counters_;
 };

@@ -7,9 +7,7 @@
 namespace ringshift {
 namespace {
 
-constexpr Gva kGva = 0x08048000;
 constexpr u32 kUserPage = kP | kU | kA;
-constexpr u32 kUserData = kP | kU | kW | kA | kD;
 
 class UserWindow : public WindowFixture {
  protected:
@@ -185,6 +183,30 @@ TEST_F(UserWindow, LargePageComesWhole) {
   window_->resync_page(cpu_, (5u << 22) + 0x80123);
   EXPECT_EQ(window_->pages(), 0u);
   EXPECT_EQ(kernel_vmas(*window_), window_->vmas());
+}
+
+TEST_F(UserWindow, KernelCodeTakesItsNeighboursAlong) {
+  set_cpl(0);
+  window_->assign({WindowRole::supervisor, kDirectory});
+  constexpr Gva kLarge = 0xc0000000;
+  poke<u32>(kDirectory + (kLarge >> 22) * 4, 0x400000 | kP | kW | kU | kA | kD | kPs);
+  fill(kLarge, AccessKind::write);
+  const auto mark = [&](Gpa page) {
+    phys_.add_attribute(page, kAttrBtCode);
+    window_->on_page_changed(page);
+  };
+  mark(0x400000 + 0x13000);
+  mark(0x400000 + 0x15000);
+  EXPECT_EQ(window_->counters().protect_calls, 1u) << "the second is protected already";
+  for (u32 page = 0; page < 64; ++page)
+    ASSERT_EQ(writable_at(*window_, kLarge + page * kPageSize), page < 16 || page >= 32) << page;
+  EXPECT_EQ(kernel_vmas(*window_), window_->vmas());
+  // A store to what is no code goes through after one fill, which makes all writable that may be.
+  EXPECT_EQ(fill(kLarge + 0x1a000, AccessKind::write), FillResult::mapped);
+  for (u32 page = 22; page < 40; ++page)
+    ASSERT_TRUE(writable_at(*window_, kLarge + page * kPageSize)) << page;
+  EXPECT_FALSE(writable_at(*window_, kLarge + 0x15000));
+  EXPECT_EQ(fill(kLarge + 0x15000, AccessKind::write), FillResult::slow);
 }
 
 TEST_F(UserWindow, LargePageNotDirtyIsReadOnly) {

@@ -7,8 +7,7 @@
 namespace ringshift {
 namespace {
 
-constexpr u32 kUserData = kP | kU | kW | kA | kD;
-constexpr Gva kGva = 0x08000000;
+constexpr Gva kArea = 0x08000000;
 
 class WindowCost : public SetFixture {
  protected:
@@ -33,22 +32,22 @@ class WindowCost : public SetFixture {
 TEST_F(WindowCost, Figures) {
   constexpr u32 kCount = 1000;
   for (u32 i = 0; i < 2 * kCount + 48; ++i) {
-    map(kGva + i * kPageSize, kPages + i % 1000 * 2 * kPageSize, kUserData);          // scattered
-    map(kGva + 0x2000000 + i * kPageSize, kPages + i % 2048 * kPageSize, kUserData);  // in runs
-    if (i % 32 >= 16) map(kGva + 0x2000000 + i * kPageSize, 0, 0);                    // of 16
+    map(kArea + i * kPageSize, kPages + i % 1000 * 2 * kPageSize, kUserData);          // scattered
+    map(kArea + 0x2000000 + i * kPageSize, kPages + i % 2048 * kPageSize, kUserData);  // in runs
+    if (i % 32 >= 16) map(kArea + 0x2000000 + i * kPageSize, 0, 0);                    // of 16
   }
   load_cr3(kDirectory);
   set_cpl(3);
   ShadowWindow& window = in();
   const auto fill = [&](Gva gva) { (void)set_.fill(gva, AccessKind::read); };
   std::printf("fill of one page            %6.2f us\n",
-              time_each(kCount, [&](u32 i) { fill(kGva + 2 * i * kPageSize); }));
+              time_each(kCount, [&](u32 i) { fill(kArea + 2 * i * kPageSize); }));
   std::printf("first touch of it           %6.2f us\n",
-              time_each(kCount, [&](u32 i) { touch(window, kGva + 2 * i * kPageSize); }));
+              time_each(kCount, [&](u32 i) { touch(window, kArea + 2 * i * kPageSize); }));
   std::printf("fill of a run of 16         %6.2f us\n",
-              time_each(60, [&](u32 i) { fill(kGva + 0x2000000 + i * 32 * kPageSize); }));
+              time_each(60, [&](u32 i) { fill(kArea + 0x2000000 + i * 32 * kPageSize); }));
   std::printf("16 first touches            %6.2f us\n", time_each(60, [&](u32 i) {
-                for (u32 k = 0; k < 16; ++k) touch(window, kGva + 0x2000000 + (i * 32 + k) * kPageSize);
+                for (u32 k = 0; k < 16; ++k) touch(window, kArea + 0x2000000 + (i * 32 + k) * kPageSize);
               }));
   const double pages = static_cast<double>(window.pages());
   std::printf("resync of %4.0f pages, same  %6.2f us\n", pages, time_each(100, [&](u32) {
@@ -56,11 +55,11 @@ TEST_F(WindowCost, Figures) {
                 in();
               }));
   std::printf("INVLPG of a page, changed   %6.2f us\n", time_each(200, [&](u32 i) {
-                map(kGva + 2 * i * kPageSize, 0, 0);
-                cpu_.flush_page(kGva + 2 * i * kPageSize);
+                map(kArea + 2 * i * kPageSize, 0, 0);
+                cpu_.flush_page(kArea + 2 * i * kPageSize);
               }));
   std::printf("INVLPG of a page, same      %6.2f us\n",
-              time_each(200, [&](u32 i) { cpu_.flush_page(kGva + (400 + 2 * i) * kPageSize); }));
+              time_each(200, [&](u32 i) { cpu_.flush_page(kArea + (400 + 2 * i) * kPageSize); }));
   std::printf("enter, other privilege      %6.3f us\n", time_each(1000, [&](u32 i) {
                 set_cpl(i % 2 != 0 ? 3 : 0);
                 in();

@@ -38,6 +38,7 @@ Outcome<FillResult> ShadowWindow::fill(Cpu& cpu, Gva gva, AccessKind kind) {
     return FillResult::slow;
   }
   if ((physical_.flags(found->page) & kept_off()) != 0) return FillResult::outside;
+  if (short_lived_.has(gva >> kPageShift)) return FillResult::outside;
   Plan plan{};
   plan.page = gva >> kPageShift;
   plan.frame = static_cast<u32>(found->page >> kPageShift);
@@ -98,7 +99,7 @@ FillResult ShadowWindow::map_plan(const Cpu& cpu, const Plan& plan) {
 bool ShadowWindow::joins(const Cpu& cpu, const Plan& plan, u32 page, bool upgrade) const {
   const Gpa wanted = (Gpa{plan.frame} + page - plan.page) << kPageShift;
   const WindowRecords::Page* const there = records_.find(page);
-  if ((there != nullptr) != upgrade) return false;
+  if ((there != nullptr) != upgrade || short_lived_.has(page)) return false;
   if (upgrade && (there->writable || Gpa{there->frame} << kPageShift != wanted)) return false;
   if (page % kRegionPages == 0 || page % kRegionPages == kRegionPages - 1) {
     if (!records_.admits(page / kRegionPages, plan.path)) return false;

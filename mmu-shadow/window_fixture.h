@@ -14,12 +14,14 @@
 
 namespace ringshift {
 
-// Entry bits, for the tests' tables.
-inline constexpr u32 kP = 1, kW = 2, kU = 4, kA = 0x20, kD = 0x40, kPs = 0x80, kG = 0x100;
+// What entries hold for data that a user's program has written to.
+inline constexpr u32 kUserData = kP | kU | kW | kA | kD;
+
+// Where tests map their page.
+inline constexpr Gva kGva = 0x08048000;
 
 class WindowFixture : public CpuFixture {
  protected:
-  static constexpr Gpa kDirectory = 0x10000;
   static constexpr Gpa kTables = 0x200000;  // made on demand, one after another
   static constexpr Gpa kPages = 0x400000;   // where tests put their pages
 

@@ -1,4 +1,6 @@
 // Resynchronisation: records compared with the guest's page tables as they are now.
+#include <algorithm>
+
 #include "cpu-model/control_registers.h"
 #include "mmu-shadow/shadow_window.h"
 
@@ -55,8 +57,22 @@ void ShadowWindow::resync_page(const Cpu& cpu, Gva gva) {
   // was large may be small by now.
   if (!path.pae) resync_twin(cpu, index ^ 1);
   if (records_.region(index) == nullptr || !still_stands(index, path)) return;
-  if (!path.linear && records_.find(page) != nullptr)
-    compare_pages(index, path, {page % kRegionPages, page % kRegionPages + 1});
+  if (path.linear || records_.find(page) == nullptr) return;
+  compare_pages(index, path, changed_run(index, path, page % kRegionPages));
+  if (records_.find(page) == nullptr && keeps_short_lived_out()) short_lived_.note_dropped(page);
+}
+
+// The page at `first` with those after it that must go too. A kernel that takes away a range changes all of
+// its entries and flushes page by page; dropping early what is stale is a TLB's right, and one call.
+PageRange ShadowWindow::changed_run(u32 index, const DirectoryPath& path, u32 first) const {
+  constexpr u32 kLongest = 64;
+  const u32 last = std::min(first + kLongest, kRegionPages);
+  u32 end = first + 1;
+  for (; end < last; ++end) {
+    const WindowRecords::Page* const record = records_.find(index * kRegionPages + end);
+    if (record == nullptr || compare_leaf(record->entry, path.page_entry(end)) != Verdict::drop) break;
+  }
+  return {first, end};
 }
 
 // Whether the entries above the region's pages are as recorded; if not, drops the region.
@@ -80,7 +96,7 @@ void ShadowWindow::resync_region(const Cpu& cpu, u32 index) {
   if (still_stands(index, path) && !path.linear) compare_pages(index, path, {0, kRegionPages});
 }
 
-// The pages of the region with indices in `indices`.
+// The pages of the region with indices in `indices`: all of them, or a run of which each is present.
 void ShadowWindow::compare_pages(u32 index, const DirectoryPath& path, PageRange indices) {
   WindowRecords::Region& in = *records_.region(index);
   ChangeList changes;
@@ -95,10 +111,11 @@ void ShadowWindow::compare_pages(u32 index, const DirectoryPath& path, PageRange
     else
       record.entry = now;  // read-only already
   };
-  if (indices.end - indices.first == 1)
-    compare(indices.first);
-  else
+  if (indices.end - indices.first == kRegionPages) {
     WindowRecords::for_each_page(in, compare);
+  } else {
+    for (u32 at = indices.first; at < indices.end; ++at) compare(at);
+  }
   if (changes.too_many()) {
     unmap_pages(pages_of_region(index));
     return;

@@ -162,7 +162,14 @@ void WindowSet::on_flush_page(Gva gva) {
 }
 
 void WindowSet::on_page_changed(Gpa page) {
-  for (const auto& slot : slots_) slot->window->on_page_changed(page);
+  for (const auto& slot : slots_) {
+    // Once a system has turned paging on, it seldom goes back; to follow each page of its code would cost
+    // more than to map RAM anew.
+    if (slot->window->key().role == WindowRole::physical && slot.get() != current_)
+      slot->window->drop_all();
+    else
+      slot->window->on_page_changed(page);
+  }
 }
 
 u64 WindowSet::vmas() const {

@@ -9,9 +9,7 @@
 namespace ringshift {
 namespace {
 
-constexpr Gva kGva = 0x08048000;
 constexpr Gva kKernel = 0xc0000000;
-constexpr u32 kUserData = kP | kU | kW | kA | kD;
 constexpr u32 kKernelData = kP | kW | kA | kD | kG;
 constexpr Gpa kOther = 0x20000;  // another page directory
 
@@ -141,16 +139,64 @@ TEST_F(Windows, ReloadOfTheSameCr3IsAFlushToo) {
   EXPECT_TRUE(read_at(in(), kGva));
 }
 
-TEST_F(Windows, InvlpgTouchesOnePage) {
+TEST_F(Windows, InvlpgTakesTheRunOfChangedPages) {
   enable_paging();
-  for (u32 i = 0; i < 4; ++i) map(kGva + i * kPageSize, kPages + i * kPageSize, kUserData);
+  for (u32 i = 0; i < 8; ++i) map(kGva + i * kPageSize, kPages + i * kPageSize, kUserData);
   user(kDirectory);
   fill(kGva, AccessKind::write);
-  for (u32 i = 0; i < 4; ++i) map(kGva + i * kPageSize, 0, 0);
+  for (const u32 i : {1u, 2u, 3u, 4u, 6u}) map(kGva + i * kPageSize, 0, 0);
   cpu_.flush_page(kGva + 0x2123);
-  EXPECT_EQ(in().pages(), 3u);
-  EXPECT_FALSE(read_at(in(), kGva + 0x2000));
-  EXPECT_TRUE(read_at(in(), kGva + 0x1000));
+  EXPECT_EQ(in().pages(), 5u);
+  EXPECT_TRUE(read_at(in(), kGva + 0x1000)) << "stale until it is flushed";
+  for (const Gva offset : {0x2000u, 0x3000u, 0x4000u}) EXPECT_FALSE(read_at(in(), kGva + offset));
+  for (const Gva offset : {0x5000u, 0x6000u, 0x7000u}) EXPECT_TRUE(read_at(in(), kGva + offset));
+  EXPECT_EQ(in().counters().unmap_calls, 1u);
+}
+
+TEST_F(Windows, InvlpgOfAPageThatStandsDropsNothing) {
+  enable_paging();
+  for (u32 i = 0; i < 2; ++i) map(kGva + i * kPageSize, kPages + i * kPageSize, kUserData);
+  user(kDirectory);
+  fill(kGva, AccessKind::write);
+  map(kGva + kPageSize, kPages + kPageSize, kP | kU | kA);  // D and W go
+  cpu_.flush_page(kGva);
+  EXPECT_EQ(in().pages(), 2u);
+  EXPECT_TRUE(writable_at(in(), kGva + kPageSize)) << "stale until it is flushed";
+  cpu_.flush_page(kGva + kPageSize);
+  EXPECT_FALSE(writable_at(in(), kGva + kPageSize));
+  EXPECT_TRUE(writable_at(in(), kGva));
+}
+
+// As a kernel does with its fixmap.
+TEST_F(Windows, PagesThatLiveShortlyStayOut) {
+  enable_paging();
+  map(kKernel + kPageSize, kPages + kPageSize, kKernelData);
+  const auto live = [&](u32 frame) {
+    map(kKernel, kPages + frame * kPageSize, kKernelData);
+    cpu_.flush_page(kKernel);
+    in();
+    return fill(kKernel, AccessKind::read);
+  };
+  for (u32 i = 0; i <= ShortLivedPages::kPatience; ++i)
+    ASSERT_EQ(live(i + 2), i < ShortLivedPages::kPatience ? FillResult::mapped : FillResult::outside) << i;
+  EXPECT_FALSE(read_at(in(), kKernel));
+  map(kKernel, kPages, kKernelData);
+  cpu_.flush_page(kKernel);
+  EXPECT_EQ(fill(kKernel + kPageSize, AccessKind::read), FillResult::mapped);
+  EXPECT_FALSE(read_at(in(), kKernel)) << "nor with its neighbours";
+  EXPECT_EQ(fill(kKernel, AccessKind::read), FillResult::outside);
+}
+
+// Copy on write changes a page of each process once.
+TEST_F(Windows, AProcessKeepsItsPages) {
+  enable_paging();
+  user(kDirectory);
+  for (u32 i = 0; i < 4 * ShortLivedPages::kPatience; ++i) {
+    map(kGva, kPages + i % 4 * kPageSize, kUserData);
+    cpu_.flush_page(kGva);
+    in();
+    ASSERT_EQ(fill(kGva, AccessKind::write), FillResult::mapped) << i;
+  }
 }
 
 TEST_F(Windows, ModeChangeEmpties) {
@@ -181,6 +227,26 @@ TEST_F(Windows, AttributesReachEveryWindow) {
   phys_.set_kind(kPages, 1, PageKind::unmapped);
   EXPECT_FALSE(read_at(kernel, kKernel));
   EXPECT_FALSE(read_at(in(), kGva));
+}
+
+TEST_F(Windows, WithPagingOnTheFirstChangeEmptiesTheWindowForPagingOff) {
+  ShadowWindow& physical = in();
+  fill(kPages, AccessKind::write);
+  phys_.add_attribute(kPages, kAttrBtCode);
+  EXPECT_FALSE(writable_at(physical, kPages));
+  EXPECT_TRUE(writable_at(physical, kPages + kPageSize)) << "while it is in use, it follows";
+  enable_paging();
+  map(kKernel, kPages, kKernelData);
+  cpu_.flush_all();
+  EXPECT_NE(&in(), &physical);
+  EXPECT_GT(physical.pages(), 0u);
+  phys_.add_attribute(kPages + kPageSize, kAttrBtCode);
+  EXPECT_EQ(physical.pages(), 0u);
+  cpu_.state.cr0 &= ~u64{kCr0Pg};
+  cpu_.flush_all();
+  EXPECT_EQ(&in(), &physical);
+  EXPECT_EQ(fill(kPages + kPageSize, AccessKind::read), FillResult::mapped);
+  EXPECT_FALSE(writable_at(physical, kPages + kPageSize));
 }
 
 TEST_F(Windows, LeastRecentlyUsedIsRecycled) {

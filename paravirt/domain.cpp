@@ -1,6 +1,7 @@
 // The domain's parts put together, and the ways in: exceptions, INT n, upcalls, and the guest's memory.
 #include "paravirt/domain.h"
 
+#include "base/messages.h"
 #include "cpu-model/event_delivery.h"
 #include "cpu-model/memory_access.h"
 
@@ -36,6 +37,7 @@ Domain::Domain(const DomainSurroundings& around)
   register_time_hypercalls(*this);
   register_sched_hypercalls(*this);
   register_general_hypercalls(*this);
+  light_software = light_call;
   cpu.delivery_hook = this;
 }
 
@@ -71,6 +73,10 @@ bool guests_range(Gva at, u32 length) { return u64{at} + length <= kHypervisorSt
 
 bool Domain::copy_from_guest(void* data, Gva from, u32 length) {
   if (!guests_range(from, length)) return false;
+  if (const u8* const plain = length <= kPageSize ? cpu.tlb.plain_read(from, length, false) : nullptr) {
+    std::memcpy(data, plain, length);
+    return true;
+  }
   for (u32 done = 0; done < length;) {
     const u32 piece = std::min(kPiece, length - done);
     if (!read_linear_slow(cpu, from + done, static_cast<u8*>(data) + done, piece, false)) return false;
@@ -81,6 +87,10 @@ bool Domain::copy_from_guest(void* data, Gva from, u32 length) {
 
 bool Domain::copy_to_guest(Gva to, const void* data, u32 length) {
   if (!guests_range(to, length)) return false;
+  if (u8* const plain = length <= kPageSize ? cpu.tlb.plain_write(to, length, false) : nullptr) {
+    std::memcpy(plain, data, length);
+    return true;
+  }
   for (u32 done = 0; done < length;) {
     const u32 piece = std::min(kPiece, length - done);
     if (!write_linear_slow(cpu, to + done, static_cast<const u8*>(data) + done, piece, false)) return false;
@@ -102,10 +112,7 @@ Outcome<> Domain::software(const Event& event) {
     hypercall_instruction();
     return {};
   }
-  // INT3 and INTO are anyone's.
-  const bool anyones = event.vector == static_cast<u8>(Vector::breakpoint) ||
-                       event.vector == static_cast<u8>(Vector::overflow);
-  if (!anyones && !traps.permits_software(event.vector)) return raise(Fault::gp(event.vector * 8u + 2));
+  if (!permits_software(event.vector)) return raise(Fault::gp(event.vector * 8u + 2));
   traps.inject(event.vector, std::nullopt, false);
   return {};
 }
@@ -195,15 +202,14 @@ i32 Domain::hypercall(u32 number, const HypercallArguments& arguments) {
     const u32 command = u32{1} << std::min<u32>(arguments[0], 31);
     if (result == -XEN_ENOSYS && (entry->refused & command) == 0) {
       entry->refused |= command;
-      fmt::print(stderr, "ringshift: xen: {} with {:#x} isn't implemented: -ENOSYS\n", entry->name,
-                 arguments[0]);
+      tell("xen: {} with {:#x} isn't implemented: -ENOSYS", entry->name, arguments[0]);
     }
     return result;
   }
   const u32 which = std::min<u32>(number, logged_.size() - 1);
   if (!logged_.test(which)) {
     logged_.set(which);
-    fmt::print(stderr, "ringshift: xen: hypercall {} isn't implemented: -ENOSYS\n", number);
+    tell("xen: hypercall {} isn't implemented: -ENOSYS", number);
   }
   return -XEN_ENOSYS;
 }

@@ -26,6 +26,7 @@ namespace ringshift::xen {
 
 inline constexpr u16 kDomainId = 1;
 inline constexpr u8 kHypercallVector = 0x82;
+inline constexpr i32 kXenVersion = 4 << 16 | 17;  // XENVER_version
 
 // What a domain is built into; all of it outlives the domain.
 struct DomainSurroundings {
@@ -94,6 +95,9 @@ class Domain final : public DomainMemory, public DeliveryHook {
   Outcome<> deliver(const Event& event) override;
   bool deliver_interrupt() override;
 
+  // DeliveryHook::light_software (light_calls.cpp).
+  static Light light_call(DeliveryHook& hook, u8 vector);
+
   // One hypercall; unknown ones are -ENOSYS, and logged once each.
   i32 hypercall(u32 number, const HypercallArguments& arguments);
   // A long list is left in the middle when something waits for the vCPU's thread: the guest executes the
@@ -105,6 +109,12 @@ class Domain final : public DomainMemory, public DeliveryHook {
 
  private:
   Outcome<> software(const Event& event);
+  // INT3 and INTO are anyone's.
+  bool permits_software(u8 vector) const {
+    return vector == static_cast<u8>(Vector::breakpoint) || vector == static_cast<u8>(Vector::overflow) ||
+           traps.permits_software(vector);
+  }
+  Light light_hypercall();
   void hypercall_instruction();
   void exception(const Event& event);
   static Mfn share_first(HypervisorSpace& space);

@@ -7,9 +7,6 @@ namespace ringshift::xen {
 
 namespace {
 
-constexpr u32 kMajor = 4;
-constexpr u32 kMinor = 17;
-
 // A text in a field of `size` bytes, with zeros behind it.
 i32 copy_text(Domain& domain, Gva to, std::string_view text, u32 size) {
   std::string field(text.substr(0, size - 1));
@@ -31,7 +28,7 @@ i32 xen_version(Domain& domain, const HypercallArguments& arguments) {
   const Gva buffer = arguments[1];
   switch (arguments[0]) {
     case XENVER_version:
-      return kMajor << 16 | kMinor;
+      return kXenVersion;
     case XENVER_extraversion:
       return copy_text(domain, buffer, ".0-ringshift", sizeof(xen32::xen_extraversion_t));
     case XENVER_compile_info: {

@@ -37,6 +37,8 @@ class HypercallTable {
   Entry* find(u32 number) {
     return number < kCount && entries_[number].handler ? &entries_[number] : nullptr;
   }
+  // Counts a call of one that is there.
+  void note_call(u32 number) { ++entries_[number].calls; }
   const std::array<Entry, kCount>& entries() const { return entries_; }
 
  private:

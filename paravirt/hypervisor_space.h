@@ -41,8 +41,6 @@ class HypervisorSpace {
   void fill_top(Mfn l2);
 
   void set_m2p(Mfn mfn, u32 pfn);
-  Mfn first_m2p_frame() const { return m2p_; }
-  u32 m2p_frames() const { return m2p_frames_; }
 
   // Pages of the windows. Unmapped GDT pages read as zeros; LDT pages fault.
   void map_gdt_page(u32 page, Mfn mfn);

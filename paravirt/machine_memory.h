@@ -20,6 +20,9 @@ class MachineMemory {
   // mfn: of a frame that there is.
   const u8* frame(Mfn mfn) const { return map_.memory().base() + (u64{mfn} << kPageShift); }
 
+  // The same to write to where no notice is needed.
+  u8* bytes(Mfn mfn) { return map_.memory().base() + (u64{mfn} << kPageShift); }
+
   // offset + length <= kPageSize.
   void write(Mfn mfn, u32 offset, const void* data, u32 length) {
     const Gpa at = (u64{mfn} << kPageShift) + offset;

@@ -29,7 +29,7 @@ i32 set_trap_table(Domain& domain, const HypercallArguments& arguments) {
 }
 
 i32 stack_switch(Domain& domain, const HypercallArguments& arguments) {
-  domain.traps.set_kernel_stack(kernel_selector(static_cast<u16>(arguments[0])), arguments[1]);
+  domain.traps.set_kernel_stack(arguments[0], arguments[1]);
   return 0;
 }
 

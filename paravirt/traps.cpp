@@ -2,34 +2,33 @@
 #include "paravirt/traps.h"
 
 #include "cpu-model/stack_frame.h"
-#include "paravirt/guest_segments.h"
 #include "paravirt/hypervisor_space.h"
 
 namespace ringshift::xen {
 
-namespace {
-constexpr u8 kKernelLevel = 1;
-constexpr unsigned kIoplShift = 12;
-constexpr unsigned kMaskShift = 16;  // of evtchn_upcall_mask in the slot of CS
+// A code segment as IRET from ring 0 would load it, at the selector's own level (SDM vol. 2A IRET): ring 0's
+// rights don't count, the guest's do.
+Outcome<SegmentRegister> Traps::entered_code(u16 selector) {
+  if (is_null_selector(selector)) return raise(Fault::gp());
+  Descriptor descriptor = RS_TRY(read_descriptor(cpu_, selector));
+  const u8 level = requested_level(selector);
+  const bool allowed = descriptor.conforming() ? descriptor.dpl() <= level : descriptor.dpl() == level;
+  if (!descriptor.code() || !allowed) return raise(Fault::gp(selector_error(selector)));
+  if (!descriptor.present()) return raise(Fault::np(selector_error(selector)));
+  RS_TRY(set_accessed(cpu_, selector, descriptor));
+  const SegmentRegister code = segment_from(selector, descriptor);
+  memo_.remember(cpu_, Use::return_code, selector, level, code);
+  return code;
+}
 
-// Flags that HYPERVISOR_iret takes from its frame.
-constexpr u32 kGuestsFlags = kArithmeticFlags | kFlagTf | kFlagDf | kFlagNt | kFlagRf | kFlagAc | kFlagId;
-// Flags that an entry clears, as an interrupt gate does but for IF, which the guest never sees cleared.
-constexpr u32 kClearedAtEntry = kFlagVm | kFlagRf | kFlagNt | kFlagTf;
-}  // namespace
-
-// What HYPERVISOR_iret finds on the stack.
-struct Traps::Frame {
-  u32 eax, eip, cs, flags, esp, ss;
-};
-
-u32 Traps::saved_flags(bool resume) const {
-  const u32 flags = cpu_.state.eflags() & ~(kFlagIf | kFlagIopl);
-  return flags | (info_.masked() ? 0 : kFlagIf) | u32{iopl} << kIoplShift | (resume ? kFlagRf : 0);
+Outcome<SegmentRegister> Traps::entered_stack(u16 selector, u8 level, Vector vector) {
+  const SegmentRegister stack = RS_TRY(stack_segment(cpu_, selector, level, vector));
+  memo_.remember(cpu_, Use::return_stack, selector, level, stack);
+  return stack;
 }
 
 void Traps::enter(const Entry& to, const SegmentRegister& code) {
-  cpu_.state.rflags = (cpu_.state.eflags() & ~kClearedAtEntry) | kFlagIf | kFlagFixed;
+  cpu_.state.rflags = flags_at_entry();
   commit_code(cpu_, code, to.eip);
   if (to.masks) info_.set_masked(true);
   cpu_.state.halted = 0;
@@ -39,13 +38,13 @@ void Traps::enter(const Entry& to, const SegmentRegister& code) {
 // False if the frame can't be made: nothing but memory below the kernel's stack pointer has changed.
 bool Traps::bounce(const Entry& to, std::optional<u32> error_code, bool resume) {
   VcpuState& state = cpu_.state;
-  const auto code = entered_code(cpu_, to.cs);
+  const auto code = entered_code(to.cs);
   if (!code || requested_level(to.cs) != kKernelLevel || to.eip > code->limit) return false;
   SegmentRegister stack = state.segment(Seg::ss);
   u32 esp = state.reg32(kEsp);
   const bool inward = !in_kernel();
   if (inward) {
-    const auto kernel = stack_segment(cpu_, kernel_ss_, kKernelLevel, Vector::invalid_tss);
+    const auto kernel = entered_stack(kernel_ss_, kKernelLevel, Vector::invalid_tss);
     if (!kernel) return false;
     stack = *kernel;
     esp = kernel_esp_;
@@ -89,8 +88,8 @@ void Traps::failsafe(const Frame& bad) {
   if (failsafe_callback.eip == 0)
     return end_.crash("return to {:04x}:{:08x}, which can't be loaded, without a failsafe callback", bad.cs,
                       bad.eip);
-  const auto code = entered_code(cpu_, failsafe_callback.cs);
-  const auto kernel = stack_segment(cpu_, kernel_ss_, kKernelLevel, Vector::invalid_tss);
+  const auto code = entered_code(failsafe_callback.cs);
+  const auto kernel = entered_stack(kernel_ss_, kKernelLevel, Vector::invalid_tss);
   bool done = code.has_value() && kernel.has_value() && requested_level(failsafe_callback.cs) == kKernelLevel;
   if (done) {
     StackFrame frame(*kernel, kernel_esp_, kKernelLevel, Fault::ss());
@@ -112,14 +111,14 @@ void Traps::failsafe(const Frame& bad) {
 
 // False if CS or SS can't be loaded; then nothing has changed.
 bool Traps::enter_level(u16 cs, u32 eip, const Frame& frame) {
-  const auto code = entered_code(cpu_, cs);
+  const auto code = entered_code(cs);
   if (!code || eip > code->limit) return false;
   VcpuState& state = cpu_.state;
   if (requested_level(cs) == kKernelLevel) {
     state.set_reg32(kEsp, state.reg32(kEsp) + 16);
   } else {
     const auto stack =
-        stack_segment(cpu_, static_cast<u16>(frame.ss), requested_level(cs), Vector::general_protection);
+        entered_stack(static_cast<u16>(frame.ss), requested_level(cs), Vector::general_protection);
     if (!stack) return false;
     state.segment(Seg::ss) = *stack;
     state.set_reg32(kEsp, frame.esp);
@@ -148,7 +147,7 @@ void Traps::iret() {
   if (level != kKernelLevel && (!read(4, frame.esp) || !read(5, frame.ss)))
     return end_.crash("HYPERVISOR_iret: no stack pointer at esp {:08x}", state.reg32(kEsp));
   if (architectural_iopl) iopl = (frame.flags >> kIoplShift) & 3;
-  const u32 flags = (frame.flags & kGuestsFlags) | kFlagIf | kFlagFixed;
+  const u32 flags = flags_of(frame);
   const u32 old = state.eflags();
   info_.set_masked((frame.flags & kFlagIf) == 0);
   state.set_reg32(kEax, frame.eax);

@@ -7,7 +7,8 @@
 #include <array>
 #include <optional>
 
-#include "cpu-model/cpu.h"
+#include "cpu-model/descriptor_memo.h"
+#include "paravirt/descriptor_check.h"
 #include "paravirt/domain_end.h"
 #include "paravirt/vcpu_info.h"
 
@@ -30,8 +31,9 @@ class Traps {
   void set_gate(u8 vector, const Entry& gate) { gates_[vector] = gate; }
   void clear_gates() { gates_.fill({}); }
   const Entry& gate(u8 vector) const { return gates_[vector]; }
-  void set_kernel_stack(u16 ss, u32 esp) {
-    kernel_ss_ = ss;
+  // HYPERVISOR_stack_switch: SS as the guest gives it.
+  void set_kernel_stack(u32 ss, u32 esp) {
+    kernel_ss_ = kernel_selector(static_cast<u16>(ss));
     kernel_esp_ = esp;
   }
   Entry event_callback;
@@ -49,22 +51,52 @@ class Traps {
   void upcall();
   // HYPERVISOR_iret: the frame at the guest's stack pointer.
   void iret();
+  // inject() of INT n and iret() in their usual forms, as DeliveryHook::light_software wants them
+  // (light_calls.cpp). False: nothing has changed.
+  bool light_inject(u8 vector);
+  bool light_iret();
   // Has the upcall delivered at the next instruction, if it is due.
   void check_upcall() {
     if (info_.upcall_due()) cpu_.control.raise_event(kEventInterrupt);
   }
 
  private:
-  struct Frame;
+  using Use = DescriptorMemo::Use;
+  // What HYPERVISOR_iret finds on the stack.
+  struct Frame {
+    u32 eax, eip, cs, flags, esp, ss;
+  };
+  static constexpr u8 kKernelLevel = 1;
+  static constexpr unsigned kIoplShift = 12;
+  static constexpr unsigned kMaskShift = 16;  // of evtchn_upcall_mask in the slot of CS
+  // Flags that an entry clears, as an interrupt gate does but for IF, which the guest never sees cleared.
+  static constexpr u32 kClearedAtEntry = kFlagVm | kFlagRf | kFlagNt | kFlagTf;
+
+  Outcome<SegmentRegister> entered_code(u16 selector);
+  Outcome<SegmentRegister> entered_stack(u16 selector, u8 level, Vector vector);
+  // What these gave before, for the same descriptor; null: it isn't known.
+  const SegmentRegister* known(Use use, u32 selector, u8 level) const {
+    return memo_.find(cpu_, use, static_cast<u16>(selector), level);
+  }
   bool bounce(const Entry& to, std::optional<u32> error_code, bool resume);
   void enter(const Entry& to, const SegmentRegister& code);
-  u32 saved_flags(bool resume) const;
+  u32 flags_at_entry() const { return (cpu_.state.eflags() & ~kClearedAtEntry) | kFlagIf | kFlagFixed; }
+  u32 saved_flags(bool resume) const {
+    const u32 flags = cpu_.state.eflags() & ~(kFlagIf | kFlagIopl);
+    return flags | (info_.masked() ? 0 : kFlagIf) | u32{iopl} << kIoplShift | (resume ? kFlagRf : 0);
+  }
+  // EFLAGS after HYPERVISOR_iret.
+  static u32 flags_of(const Frame& frame) {
+    constexpr u32 kGuests = kArithmeticFlags | kFlagTf | kFlagDf | kFlagNt | kFlagRf | kFlagAc | kFlagId;
+    return (frame.flags & kGuests) | kFlagIf | kFlagFixed;
+  }
   bool enter_level(u16 cs, u32 eip, const Frame& frame);
   void failsafe(const Frame& frame);
 
   Cpu& cpu_;
   VcpuInfo& info_;
   DomainEnd& end_;
+  DescriptorMemo memo_;
   std::array<Entry, 256> gates_{};
   u16 kernel_ss_ = 0;
   u32 kernel_esp_ = 0;

@@ -20,6 +20,11 @@ class VcpuInfo {
     const u8 value = masked ? 1 : 0;
     memory_.write(mfn_, offsetof(Layout, evtchn_upcall_mask), &value, sizeof value);
   }
+  // evtchn_upcall_mask, for stores that nobody need be told of; null: somebody must.
+  u8* plain_mask() const {
+    const bool told = (memory_.map().flags(u64{mfn_} << kPageShift) & kWriteAttributes) != 0;
+    return told ? nullptr : memory_.bytes(mfn_) + offsetof(Layout, evtchn_upcall_mask);
+  }
   bool upcall_due() const { return upcall_pending() && !masked(); }
   u32 cr2() const {
     u32 value;

@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 
 #include "base/host_clock.h"
 #include "base/unique_fd.h"
@@ -65,9 +66,16 @@ struct Stream {
   ::dup2(out, 1);
   ::dup2(err, 2);
   if (serial >= 0) ::dup2(serial, 3);
-  ::execvp(arguments[0], arguments);
-  static constexpr char kText[] = "cannot be started\n";
-  [[maybe_unused]] const ssize_t ignored = ::write(2, kText, sizeof kText - 1);
+  // execvp would give what the kernel doesn't know to a shell.
+  if (std::strchr(arguments[0], '/') != nullptr)
+    ::execv(arguments[0], arguments);
+  else
+    ::execvp(arguments[0], arguments);
+  static constexpr std::string_view kText = "cannot be started\n";
+  static constexpr std::string_view kUnknown =
+      "cannot be started: this host runs no such programs (32-bit ones?)\n";
+  const std::string_view text = errno == ENOEXEC ? kUnknown : kText;
+  [[maybe_unused]] const ssize_t ignored = ::write(2, text.data(), text.size());
   ::_exit(127);
 }
 

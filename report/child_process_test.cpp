@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
 
 #include "base/host_clock.h"
 #include "report/summary.h"
@@ -68,6 +72,17 @@ TEST(ChildProcess, TellsSignalsAndMissingPrograms) {
   const ChildOutcome missing = run_child({.command = {"/nonexistent/program"}});
   EXPECT_EQ(missing.status, 127);
   EXPECT_EQ(missing.describe(), "status 127: cannot be started");
+}
+
+// Not by a shell, which would call it a syntax error.
+TEST(ChildProcess, TellsWhatTheKernelDoesNotRun) {
+  const std::string path = ::testing::TempDir() + "no-program";
+  std::ofstream(path) << "echo run by a shell\n";
+  ASSERT_EQ(::chmod(path.c_str(), 0700), 0);
+  const ChildOutcome outcome = run_child({.command = {path}});
+  EXPECT_EQ(outcome.describe(),
+            "status 127: cannot be started: this host runs no such programs (32-bit ones?)");
+  ::unlink(path.c_str());
 }
 
 TEST(ChildProcess, ErrorsArePrintable) {

@@ -51,7 +51,12 @@ class Run:
         return {**self.of_guest(), "machine": machine}
 
     def counts(self):
-        return {name: group for name, group in self.stats.items() if name != "time" and not name.startswith("pauses")}
+        """All but what hangs on the host."""
+        return {
+            name: group
+            for name, group in self.stats.items()
+            if name not in ("time", "host") and not name.startswith("pauses")
+        }
 
 
 def differences(name, first, second, what):

@@ -79,6 +79,7 @@ class HostCheck {
   }
 
   std::string check(const TranslationBlock& block, Treatment treatment) {
+    looked_up_ = shared_bytes_ = 0;
     treatment_ = treatment;
     starts_.clear();
     targets_.clear();
@@ -104,7 +105,7 @@ class HostCheck {
                                  stubs_.lookup,        stubs_.jump,          stubs_.events,
                                  stubs_.port,          stubs_.light_segment, stubs_.light_sysenter,
                                  stubs_.light_sysexit, stubs_.light_iret,    stubs_.light_cr0,
-                                 stubs_.light_cpuid};
+                                 stubs_.light_cpuid,   stubs_.write};
     return std::find(std::begin(entries), std::end(entries), target) != std::end(entries);
   }
 
@@ -116,6 +117,8 @@ class HostCheck {
     if (insn_.encoding == ZYDIS_INSTRUCTION_ENCODING_3DNOW) return "3DNow";
     // Of the guest's own alone: VcpuState and the scale are what it reads beside.
     if (m == ZYDIS_MNEMONIC_RDTSC) return treatment_ == Treatment::read_tsc ? "" : "no RDTSC of the guest's";
+    if (m == ZYDIS_MNEMONIC_STD || m == ZYDIS_MNEMONIC_CLD)
+      return treatment_ == Treatment::rep_string ? "" : "the host's DF beside a REP";
     if (string_.test(m) && insn_.meta.category == ZYDIS_CATEGORY_STRINGOP) return string();
     const bool vector = std::find(std::begin(kVectorSets), std::end(kVectorSets), insn_.meta.isa_set) !=
                             std::end(kVectorSets) &&
@@ -125,6 +128,7 @@ class HostCheck {
     if (fcomi && !general_.test(m) && insn_.meta.category != ZYDIS_CATEGORY_X87_ALU &&
         insn_.meta.category != ZYDIS_CATEGORY_CMOV && insn_.meta.category != ZYDIS_CATEGORY_FCMOV)
       return "of the Pentium Pro's system set";
+    if (m == ZYDIS_MNEMONIC_LEA) note_range();
     for (unsigned i = 0; i < insn_.operand_count; ++i) {
       const std::string wrong = operand(operands_[i]);
       if (!wrong.empty()) return wrong;
@@ -132,7 +136,17 @@ class HostCheck {
     return "";
   }
 
-  // The host's own REP, on addresses that rdgsbase made.
+  // A lookup is of [r8, r8 + n], by LEA r10d, [r8 + n]; a shared one's address is LEA r11, [r9 + r8] behind
+  // it.
+  void note_range() {
+    const auto& mem = operands_[1].mem;
+    if (operands_[0].reg.value == ZYDIS_REGISTER_R10D && mem.base == ZYDIS_REGISTER_R8)
+      looked_up_ = mem.disp.value + 1;
+    if (operands_[0].reg.value == ZYDIS_REGISTER_R11 && mem.base == ZYDIS_REGISTER_R9)
+      shared_bytes_ = looked_up_;
+  }
+
+  // The host's own REP, on host addresses.
   std::string string() const {
     if (treatment_ != Treatment::rep_string) return "a string instruction that isn't the guest's REP";
     constexpr u64 kRepeats = ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE;
@@ -210,9 +224,13 @@ class HostCheck {
     if (plain(ZYDIS_REGISTER_R15, ZYDIS_REGISTER_NONE)) {
       const bool counts = at == offsetof(BtContext, executed) && op.size == 64;
       const bool lands = at == offsetof(BtContext, page_eip) && op.size == 32 && starts_.size() <= 2;
-      return within(sizeof(BtContext)) && (counts || lands || !writes(op)) ? ""
-                                                                           : "outside BtContext, or written";
+      const bool saves = at == offsetof(BtContext, saved_r11) && op.size == 64;
+      return within(sizeof(BtContext)) && (counts || lands || saves || !writes(op))
+                 ? ""
+                 : "outside BtContext, or written";
     }
+    if (plain(ZYDIS_REGISTER_R11, ZYDIS_REGISTER_NONE))
+      return within(shared_bytes_) ? "" : "outside a shared lookup's range";
     if (plain(ZYDIS_REGISTER_R14, ZYDIS_REGISTER_R9))
       return within(sizeof(TlbEntry)) && !writes(op) ? "" : "outside the Tlb's entry";
     // r10 is twice the low 16 bits of an EIP there.
@@ -228,6 +246,7 @@ class HostCheck {
   ZydisDecoder decoder_;
   std::bitset<ZYDIS_MNEMONIC_MAX_VALUE + 1> general_, branch_, string_, denied_;
   Treatment treatment_{};
+  i64 looked_up_ = 0, shared_bytes_ = 0;  // by the latest lookup; by that which r11 was made of
   const u8* pc_ = nullptr;
   ZydisDecodedInstruction insn_;
   ZydisDecodedOperand operands_[ZYDIS_MAX_OPERAND_COUNT];
@@ -249,6 +268,25 @@ class AllowList : public BtFixture {
   HostCheck host_{stubs_};
   u64 checked_ = 0;
   unsigned wrong_ = 0;
+  bool among_shared_ = false;
+
+  // MOV [EBX], EAX before it, and MOV EAX, [EBX + 16] behind it if it doesn't end the block.
+  void put_among_shared(GuestBlock& guest) {
+    const auto decoded = [&](std::initializer_list<u8> code) {
+      std::vector<u8> bytes = code;
+      bytes.resize(15);
+      GuestInstruction made;
+      EXPECT_EQ(decoder_.decode(bytes, guest.mode, made.insn), DecodeStatus::ok);
+      return made;
+    };
+    guest.instructions.insert(guest.instructions.begin(), decoded({0x89, 0x03}));
+    guest.instructions.push_back(decoded({0x8b, 0x43, 0x10}));
+    u32 eip = guest.eip;
+    for (GuestInstruction& next : guest.instructions) {
+      next.eip = eip;
+      eip += next.insn.length;
+    }
+  }
 
   void check(const Instruction& insn, ModeKey mode) {
     GuestBlock guest;
@@ -258,7 +296,8 @@ class AllowList : public BtFixture {
     guest.pages[0] = 0x1000;
     guest.global = (checked_ & 1) != 0;
     guest.instructions.push_back({insn, guest.eip});
-    const auto block = translator_.translate(guest, mode);
+    if (among_shared_) put_among_shared(guest);
+    const auto block = translator_.translate(guest, mode, true);
     ASSERT_NE(block, nullptr);
     const std::string problem = host_.check(*block, treatment_of(insn));
     if (!problem.empty() && ++wrong_ < 20)
@@ -315,9 +354,20 @@ class AllowList : public BtFixture {
 
 TEST_F(AllowList, ByLookups) { check_all(mode_with(3, 0x1000, false)); }
 TEST_F(AllowList, ThroughAWindow) { check_all(mode_with(3, 0x1000, false).with_window().with_direct_tsc()); }
+TEST_F(AllowList, RelocatableThroughAWindow) {
+  cpu_.state.cr0 |= kCr0Pg;
+  check_all(mode_with(3, 0x1000, false).with_window());
+}
 TEST_F(AllowList, DownwardWithoutAnFpu) {
   cpu_.state.cr0 |= kCr0Ts;
   check_all(mode_with(0, 0, true).with_window());
+}
+
+// Each opcode again, between a store and a load that share a lookup, as its operand may.
+TEST_F(AllowList, SharedLookups) {
+  const ModeKey mode = mode_with(3, 0x1000, false);
+  among_shared_ = true;
+  check_all(mode);
 }
 
 // Segments of each shape, and 16-bit code on a 16-bit stack.

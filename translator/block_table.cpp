@@ -27,15 +27,17 @@ TranslationBlock* BlockTable::insert(std::unique_ptr<TranslationBlock> block) {
   TranslationBlock* const inserted = block.get();
   blocks_.push_back(std::move(block));
   side_bytes_ += inserted->side_bytes();
-  enter_tables(*inserted);
+  enter_tables(*inserted, inserted->linear);
   note_code_at(inserted->linear, inserted->global);
   note_code_at(inserted->linear + inserted->guest_bytes - 1, inserted->global);
   return inserted;
 }
 
-void BlockTable::enter_tables(TranslationBlock& block) {
+void BlockTable::enter_tables(TranslationBlock& block, Gva linear) {
   block.BucketHook::enter(buckets_[bucket(block.gpa(), block.mode)]);
-  block.PageHook::enter(by_page_[block.pages[0]].from);
+  PageBlocks& page_blocks = by_page_[block.pages[0]];
+  block.PageHook::enter(page_blocks.from);
+  page_blocks.met_at = align_down(linear, kPageSize);
   if (!block.one_page()) block.SecondPageHook::enter(by_page_[block.pages[1]].into);
   for (const Gpa page : block.pages) {
     if (page == kNoPage) continue;
@@ -53,7 +55,7 @@ TranslationBlock* BlockTable::revive(u32 eip, Gva linear, Gpa gpa, ModeKey mode,
   TranslationBlock* const block = bytes == nullptr ? nullptr : kept_.take(eip, gpa, mode, global, bytes);
   if (block == nullptr) return nullptr;
   block->valid = true;
-  enter_tables(*block);
+  enter_tables(*block, linear);
   note_code_at(linear, global);
   ++counters_.revived;
   if (listener_ != nullptr) listener_->on_revived(*block);
@@ -173,6 +175,17 @@ void BlockTable::make_room(u64 bytes) {
     else
       return;
   }
+}
+
+bool BlockTable::roams(Gpa page, Gva linear) {
+  const auto found = by_page_.find(page);
+  if (found == by_page_.end()) return false;
+  const PageBlocks& known = found->second;
+  if (known.roams) return true;
+  if (known.from == nullptr || known.met_at == align_down(linear, kPageSize)) return false;
+  invalidate(page, kPageSize, DropReason::roams);
+  by_page_[page].roams = true;
+  return true;
 }
 
 void BlockTable::clear() {

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/zeroed_array.h"
 #include "memory/physical_map.h"
 #include "translator/bt_context.h"
 #include "translator/code_cache.h"
@@ -41,6 +42,10 @@ class BlockTable {
   void make_lookup(Link& link);
   // Cuts the links between pages that hold only while the mapping does; INVLPG and flushes.
   void cut_cross_page_links();
+
+  // Whether code of this page has been met at a second linear address: then it is made relocatable from now
+  // on, and its blocks for the first address are dropped. Forgotten with the last block of the page.
+  bool roams(Gpa page, Gva linear);
 
   // Drops the blocks that depend on bytes in [gpa, gpa + length), within one page: what is written there, or
   // has been. Those with their source may come back.
@@ -78,7 +83,8 @@ class BlockTable {
   static unsigned bucket(Gpa gpa, ModeKey mode) {
     return static_cast<unsigned>(BlockIdentity::hash_of(gpa, mode));
   }
-  void enter_tables(TranslationBlock& block);
+  // linear: where it is met now.
+  void enter_tables(TranslationBlock& block, Gva linear);
   void drop(TranslationBlock& block, DropReason why);
   unsigned drop_touched(Gpa gpa, u32 length, DropReason why);
   // --- pages that are written to (block_writes.cpp)
@@ -103,10 +109,12 @@ class BlockTable {
   std::deque<std::unique_ptr<TranslationBlock>> blocks_;
   std::size_t before_ = 0;
   u64 side_bytes_ = 0;  // of all blocks
-  std::vector<TranslationBlock*> buckets_;
+  ZeroedArray<TranslationBlock*> buckets_;
   struct PageBlocks {
     TranslationBlock* from = nullptr;  // blocks that start on the page
     TranslationBlock* into = nullptr;  // blocks that end on it, their second
+    Gva met_at = 0;                    // the linear page of the last one made
+    bool roams = false;
   };
   std::unordered_map<Gpa, PageBlocks> by_page_;
   KeptBlocks kept_;

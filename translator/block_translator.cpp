@@ -65,6 +65,8 @@ void BlockTranslator::translate_one(Emitter& emitter, const GuestInstruction& gu
       return translate_read_control(emitter, guest);
     case Treatment::cpuid:
       return translate_cpuid(emitter, new_site(guest, block));
+    case Treatment::software_interrupt:
+      return translate_software_interrupt(emitter, guest, new_site(guest, block));
     case Treatment::port:
       return translate_port(emitter, guest, new_site(guest, block));
     case Treatment::push_segment:
@@ -74,10 +76,14 @@ void BlockTranslator::translate_one(Emitter& emitter, const GuestInstruction& gu
     case Treatment::string:
       return translate_string(emitter, guest);
     case Treatment::interpret:
-    case Treatment::interpret_last:
       return emitter.interpret(new_site(guest, block));
+    case Treatment::interpret_last: {
+      InterpretSite* const site = new_site(guest, block);
+      site->last = true;
+      return emitter.interpret(site);
+    }
     case Treatment::rep_string:
-      return translate_rep(emitter, guest, new_site(guest, block));
+      return translate_rep(emitter, guest, new_site(guest, block), counting_ == Counting::none);
     default:
       return translate_branch(emitter, guest, treatment, block);
   }
@@ -113,8 +119,7 @@ bool may_relocate(const GuestBlock& guest, ModeKey mode) {
 
 }  // namespace
 
-BlockTranslator::Step BlockTranslator::plan_one(const GuestBlock& guest, const GuestInstruction& next,
-                                                ModeKey mode) const {
+Step BlockTranslator::plan_one(const GuestBlock& guest, const GuestInstruction& next, ModeKey mode) const {
   const u32 page_offset = (guest.linear & kPageOffsetMask) + (next.eip - guest.eip);
   const Remedy remedy = failing_.remedy_of(guest.pages[0] + page_offset);
   const bool beyond = out_of_reach(next.insn, mode);
@@ -151,8 +156,9 @@ std::unique_ptr<BlockSource> BlockTranslator::source_of(const GuestBlock& guest,
   return source;
 }
 
-std::vector<BlockTranslator::Step> BlockTranslator::plan(const GuestBlock& guest, ModeKey mode) const {
-  std::vector<Step> steps;
+BlockTranslator::Plan BlockTranslator::plan(const GuestBlock& guest, ModeKey mode) const {
+  Plan made;
+  std::vector<Step>& steps = made.steps;
   bool shadowed = false;  // by STI
   for (const GuestInstruction& next : guest.instructions) {
     steps.push_back(plan_one(guest, next, mode));
@@ -166,7 +172,14 @@ std::vector<BlockTranslator::Step> BlockTranslator::plan(const GuestBlock& guest
     if ((ends_block(treatment) && !passed) || shadowed) break;
     shadowed = treatment == Treatment::set_if;
   }
-  return steps;
+  made.shared = plan_shared_lookups(steps, mode);
+  return made;
+}
+
+const SharedLookup* BlockTranslator::Plan::shared_at(unsigned step) const {
+  const auto found = std::find_if(shared.begin(), shared.end(),
+                                  [&](const SharedLookup& lookup) { return lookup.covers(step); });
+  return found == shared.end() ? nullptr : &*found;
 }
 
 void BlockTranslator::note_steps(const std::vector<Step>& steps, const GuestBlock& guest, unsigned rounds,
@@ -199,7 +212,8 @@ unsigned BlockTranslator::links_of(const std::vector<Step>& steps) {
   return links;
 }
 
-std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& guest, ModeKey mode) {
+std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& guest, ModeKey mode,
+                                                             bool roams) {
   auto block = std::make_unique<TranslationBlock>();
   block->eip = guest.eip;
   block->linear = guest.linear;
@@ -209,13 +223,14 @@ std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& g
   block->first_byte = static_cast<u16>(guest.linear & kPageOffsetMask);
   block->global = guest.global;
 
-  const std::vector<Step> steps = plan(guest, mode);
+  const Plan planned = plan(guest, mode);
+  const std::vector<Step>& steps = planned.steps;
   const auto count = static_cast<unsigned>(steps.size());
   block->instructions = static_cast<u16>(count);
   block->source = source_of(guest, steps);
   block->make_links(links_of(steps));
   const unsigned rounds = rounds_of(guest, steps);
-  block->relocatable = may_relocate(guest, mode);
+  block->relocatable = roams && may_relocate(guest, mode);
   Emitter emitter(stubs_, mode, guest.global && !mode.shifting(), block->relocatable);
   EmissionNotes notes;
   if (listener_ != nullptr) {
@@ -230,7 +245,7 @@ std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& g
   if (counting_ == Counting::by_block) emitter.count_executed(static_cast<i32>(count * rounds));
   if (listener_ != nullptr) emitter.count_entry(listener_->counters_of_next());
 
-  emit_body(emitter, guest, steps, rounds, *block);
+  emit_body(emitter, guest, planned, rounds, *block);
   RS_CHECK(emitter.finish(buffer_));
   if (buffer_.size() > std::min(kMaxBlockBytes, cache_.free_bytes())) return nullptr;
   block->code = cache_.append(buffer_);
@@ -242,7 +257,7 @@ std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& g
   block->marks = emitter.marks();
   place_links(emitter, *block);
   for (const auto& [site, resume] : emitter.interpret_sites())
-    if (!ends_block(treatment_of(site->decoded.insn))) site->resume = block->code + resume;
+    if (!site->last && !ends_block(treatment_of(site->decoded.insn))) site->resume = block->code + resume;
   listing_.translated(guest, *block, emitter.starts());
   if (listener_ != nullptr) listener_->on_translated(guest, *block, notes);
   ++counters_.blocks;
@@ -252,22 +267,57 @@ std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& g
   return block;
 }
 
-void BlockTranslator::emit_body(Emitter& emitter, const GuestBlock& guest, const std::vector<Step>& steps,
-                                unsigned rounds, TranslationBlock& made) {
+void BlockTranslator::begin_step(Emitter& emitter, const Plan& plan, unsigned step) {
+  const auto& [guest, treatment, choice, soft, live] = plan.steps[step];
+  emitter.begin_instruction(guest->insn, guest->eip, soft, live);
+  const SharedLookup* const shared = plan.shared_at(step);
+  if (shared == nullptr) return;
+  if (shared->first == step) emitter.begin_shared(*shared);
+  emitter.share(shared->offset_of(step));
+}
+
+void BlockTranslator::end_step(Emitter& emitter, const Plan& plan, unsigned step) {
+  const SharedLookup* const shared = plan.shared_at(step);
+  if (shared != nullptr && shared->last == step) emitter.end_shared();
+}
+
+void BlockTranslator::emit_copies(Emitter& emitter, const Plan& plan, TranslationBlock& block) {
+  for (unsigned span = 0; span < emitter.shared_spans(); ++span) {
+    const SharedLookup& shared = emitter.begin_copy(span);
+    for (unsigned i = shared.first; i <= shared.last; ++i) {
+      const auto& [next, treatment, choice, soft, live] = plan.steps[i];
+      emitter.begin_instruction(next->insn, next->eip, soft, live);
+      if (ends_block(treatment))
+        translate_stack_of_branch(emitter, *next, treatment);
+      else
+        translate_one(emitter, *next, treatment, block);
+    }
+    emitter.end_copy(span);
+  }
+}
+
+void BlockTranslator::emit_body(Emitter& emitter, const GuestBlock& guest, const Plan& plan, unsigned rounds,
+                                TranslationBlock& made) {
   TranslationBlock* const block = &made;
+  const std::vector<Step>& steps = plan.steps;
   const auto count = static_cast<unsigned>(steps.size());
   const asmjit::Label out = emitter.as().newLabel();
-  emit_first_rounds(emitter, steps, rounds, out, *block);
+  emit_first_rounds(emitter, plan, rounds, out, *block);
   for (unsigned i = 0; i < count; ++i) {
     const auto& [next, treatment, choice, soft, live] = steps[i];
-    begin(emitter, steps[i]);
+    begin_step(emitter, plan, i);
     if (rounds > 1 && i + 1 == count) emitter.bind_loop_exit(out);
     const u32 sites_before = block->site_count;
     if (treatment == Treatment::jump_if && i + 1 < count) {
       const unsigned unexecuted = counting_ == Counting::none ? 0 : count - i - 1;
       emitter.leave_if(next->insn.opcode & 15, next->branch_target(), block->take_link(), unexecuted);
+    } else if (ends_block(treatment)) {
+      translate_stack_of_branch(emitter, *next, treatment);
+      end_step(emitter, plan, i);
+      translate_one(emitter, *next, treatment, *block);
     } else {
       translate_one(emitter, *next, treatment, *block);
+      end_step(emitter, plan, i);
     }
     if (block->site_count != sites_before) block->sites.front().unexecuted = static_cast<u8>(count - i);
     if (counting_ == Counting::exact) block->starts.push_back(static_cast<u16>(next->eip - guest.eip));
@@ -280,6 +330,7 @@ void BlockTranslator::emit_body(Emitter& emitter, const GuestBlock& guest, const
     const Emitter::Because because(emitter, EmissionReason::next_block);
     emitter.jump_to_link(guest.eip + block->guest_bytes, block->take_link(), shadowed);
   }
+  emit_copies(emitter, plan, *block);
 }
 
 }  // namespace ringshift::bt

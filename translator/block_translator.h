@@ -9,6 +9,8 @@
 #include "translator/guest_block.h"
 #include "translator/history/history_listener.h"
 #include "translator/mode_treatment.h"
+#include "translator/shared_lookup.h"
+#include "translator/step.h"
 #include "translator/treatment.h"
 
 namespace ringshift::bt {
@@ -33,8 +35,9 @@ class BlockTranslator {
   // What a block takes at most.
   static constexpr u64 kMaxBlockBytes = 32 * 1024;
 
-  // Fills a block for guest code that isn't empty. Null if the cache has no room.
-  std::unique_ptr<TranslationBlock> translate(const GuestBlock& guest, ModeKey mode);
+  // Fills a block for guest code that isn't empty; roams: it may be met at other addresses, too. Null if the
+  // cache has no room.
+  std::unique_ptr<TranslationBlock> translate(const GuestBlock& guest, ModeKey mode, bool roams);
   // Instructions whose translation keeps failing are translated otherwise.
   FailingSites& failing() { return failing_; }
   // Hears of each block, with notes of what was emitted and why; null: nobody does.
@@ -42,21 +45,17 @@ class BlockTranslator {
   const TranslationCounters& counters() const { return counters_; }
 
  private:
-  // An instruction of the block-to-be, and what becomes of it.
-  struct Step {
-    const GuestInstruction* guest;
-    Treatment treatment;
-    TreatmentChoice choice;
-    bool soft;
-    Emitter::LiveFields live;
+  struct Plan {
+    std::vector<Step> steps;
+    std::vector<SharedLookup> shared;
+
+    // That the step is among the instructions of; null: none.
+    const SharedLookup* shared_at(unsigned step) const;
   };
-  static void begin(Emitter& emitter, const Step& step) {
-    emitter.begin_instruction(step.guest->insn, step.guest->eip, step.soft, step.live);
-  }
   // What the block is made of; null: nobody will ask.
   static std::unique_ptr<BlockSource> source_of(const GuestBlock& guest, const std::vector<Step>& steps);
   Step plan_one(const GuestBlock& guest, const GuestInstruction& next, ModeKey mode) const;
-  std::vector<Step> plan(const GuestBlock& guest, ModeKey mode) const;
+  Plan plan(const GuestBlock& guest, ModeKey mode) const;
   static void note_steps(const std::vector<Step>& steps, const GuestBlock& guest, unsigned rounds,
                          EmissionNotes& notes);
   // How many links the block needs.
@@ -65,10 +64,15 @@ class BlockTranslator {
   // How many times over the block is to be emitted; 1 for most.
   unsigned rounds_of(const GuestBlock& guest, const std::vector<Step>& steps) const;
   // All rounds but the last. Their ways out of the loop lead to `out`, which the last one's branch binds.
-  void emit_first_rounds(Emitter& emitter, const std::vector<Step>& steps, unsigned rounds, asmjit::Label out,
+  void emit_first_rounds(Emitter& emitter, const Plan& plan, unsigned rounds, asmjit::Label out,
                          TranslationBlock& block);
-  void emit_body(Emitter& emitter, const GuestBlock& guest, const std::vector<Step>& steps, unsigned rounds,
+  void emit_body(Emitter& emitter, const GuestBlock& guest, const Plan& plan, unsigned rounds,
                  TranslationBlock& block);
+  // Starts the step, and a shared lookup that it is the first of.
+  static void begin_step(Emitter& emitter, const Plan& plan, unsigned step);
+  static void end_step(Emitter& emitter, const Plan& plan, unsigned step);
+  // What goes on where shared lookups missed.
+  void emit_copies(Emitter& emitter, const Plan& plan, TranslationBlock& block);
   void translate_one(Emitter& emitter, const GuestInstruction& guest, Treatment treatment,
                      TranslationBlock& block);
   InterpretSite* new_site(const GuestInstruction& guest, TranslationBlock& block);

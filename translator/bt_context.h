@@ -1,15 +1,20 @@
 // BtContext: what translated code reaches through r15 while it runs.
 //
 // Host registers inside the cache: RAX..RDI hold guest EAX..EDI (ESP in RSP), RFLAGS the guest's arithmetic
-// flags (the host's DF is always 0), r13 the VcpuState, r14 the Tlb table of the current privilege, r15 this;
-// r8-r11 are scratch and r12 holds the arithmetic flags while a lookup clobbers them (translator/emitter.h).
+// flags (the host's DF is 0 but within a REP), r13 the VcpuState, r14 the Tlb table of the current privilege,
+// r15 this; r8-r11 are scratch and r12 holds the arithmetic flags while a lookup clobbers them
+// (translator/emitter.h).
 #pragma once
 
 #include <atomic>
 #include <cstddef>
+#include <new>
+#include <type_traits>
 
 #include "base/tsc_scale.h"
+#include "base/zeroed_array.h"
 #include "cpu-model/cpu.h"
+#include "cpu-model/descriptor_memo.h"
 
 namespace ringshift::bt {
 
@@ -17,7 +22,6 @@ namespace ringshift::bt {
 inline constexpr u32 kHostFlags = kArithmeticFlags;
 
 class ModeSwitch;
-class DescriptorMemo;
 class CodeWrites;
 struct InterpretSite;
 
@@ -48,6 +52,7 @@ struct BtContext {
   // EIP of the first byte of the page that a relocatable block stands on (translator/translation_block.h).
   u32 page_eip = 0;
   TlbEntry* tlb_table = nullptr;
+  const u8* window_base = nullptr;  // what GS base is where the mode has a window
   VcpuState* state = nullptr;
 
   // Used by the stubs that leave and enter the cache.
@@ -81,10 +86,24 @@ struct BtContext {
   // A segment load has left its block for another mode: what comes next is the instruction behind it, not the
   // block's end. For the verifier.
   bool left_amid = false;
-  JumpEntry jump_table[kJumpEntries] = {};
+  JumpEntry jump_table[kJumpEntries];  // not written at first: see BtContextPages
 
   u64 jump_tag(u32 eip) const { return u64{jump_generation} << 32 | eip; }
 };
 static_assert(offsetof(BtContext, jump_generation) == offsetof(BtContext, quiet) + 4);
+
+// A context on pages that are zero until they are used: a megabyte of jump table is written by none of them
+// before it has an entry there.
+class BtContextPages {
+ public:
+  BtContextPages() : context_(new (memory_.begin()) BtContext) {}
+  BtContext& context() { return *context_; }
+
+ private:
+  static_assert(std::is_trivially_destructible_v<BtContext> &&
+                alignof(BtContext) <= alignof(std::max_align_t));
+  ZeroedArray<unsigned char> memory_{sizeof(BtContext)};
+  BtContext* context_;
+};
 
 }  // namespace ringshift::bt

@@ -2,6 +2,7 @@
 #include "translator/bt_engine.h"
 
 #include "translator/dispatcher.h"
+#include "translator/window_base.h"
 
 namespace ringshift {
 
@@ -13,9 +14,16 @@ class BtEngine::Impl {
     constexpr u64 kLeastCache = 96 * 1024;
     if (options.cache_bytes < kLeastCache)
       return fail(ErrorKind::usage, "a code cache of {} KiB is too small", options.cache_bytes >> 10);
+    BtOptions usable = options;
+    if (!bt::WindowBase::usable()) {
+      if (options.memory == BtOptions::Memory::window)
+        return fail(ErrorKind::engine_unavailable,
+                    "-bt-memory window: this host doesn't let programs set GS base (FSGSBASE); use soft");
+      usable.memory = BtOptions::Memory::soft;
+    }
     auto cache = RS_TRY(bt::CodeCache::create(options.cache_bytes));
-    auto impl = std::make_unique<Impl>(cpu, std::move(cache), options);
-    RS_TRY(impl->dispatcher.prepare(options));
+    auto impl = std::make_unique<Impl>(cpu, std::move(cache), usable);
+    RS_TRY(impl->dispatcher.prepare(usable));
     return impl;
   }
   Impl(Cpu& cpu_ref, bt::CodeCache code_cache, const BtOptions& options)

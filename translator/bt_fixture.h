@@ -9,6 +9,7 @@
 #include <string>
 
 #include "cpu-model/cpu_fixture.h"
+#include "cpu-model/empty_board.h"
 #include "translator/bt_engine.h"
 
 namespace ringshift::bt {
@@ -21,24 +22,17 @@ struct BtWay {
 };
 
 // An interrupt controller of one line.
-class LineIo : public CpuIo {
+class LineIo : public EmptyBoard {
  public:
   static constexpr u8 kVector = 0x20;
   explicit LineIo(RunControl& control) : control_(control) {}
   u32 port_in(u16, unsigned) override { return 0x5a5a5a5a; }
-  void port_out(u16, unsigned, u32) override {}
-  u64 mmio_read(Gpa, unsigned) override { return ~u64{0}; }
-  void mmio_write(Gpa, unsigned, u64) override {}
   int acknowledge_interrupt() override {
     control_.clear_event(kEventInterrupt);
     ++acknowledged;
     return kVector;
   }
-  u64 read_tsc() override { return 0; }
   const TscScale* tsc_scale() override { return scale ? &*scale : nullptr; }
-  void service(u32) override {}
-  void apic_base_changed(u64) override {}
-  void set_ferr(bool) override {}
 
   int acknowledged = 0;
   std::optional<TscScale> scale;

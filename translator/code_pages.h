@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <utility>
-#include <vector>
 
 #include "base/types.h"
+#include "base/zeroed_array.h"
 #include "cpu-model/vcpu_state.h"
 
 namespace ringshift::bt {
@@ -28,7 +28,7 @@ class CodePages {
   static constexpr unsigned kWordShift = kPageShift + 5;
   static u32 bit(Gva gva) { return 1u << ((gva >> kPageShift) & 31); }
   static constexpr std::size_t kWords = std::size_t{1} << (32 - kWordShift);
-  std::vector<u32> now_ = std::vector<u32>(kWords), before_ = std::vector<u32>(kWords);
+  ZeroedArray<u32> now_{kWords}, before_{kWords};
 };
 
 }  // namespace ringshift::bt

@@ -2,6 +2,7 @@
 #include "translator/disassembly.h"
 
 #include <capstone/capstone.h>
+#include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <iterator>
@@ -34,26 +35,50 @@ GuestDisassembler::Line GuestDisassembler::line(std::span<const u8> bytes, u32 e
   return ok ? Line{text, insn.length} : Line{"?", 0};
 }
 
+// The library is loaded by the first listing: it has 77,000 relocations, which every start would wait for.
 struct HostDisassembler::Handle {
+  Handle();
+  Handle(const Handle&) = delete;
+  ~Handle();
+
+  template <class Function>
+  bool find(Function*& function, const char* name) const {
+    function = reinterpret_cast<Function*>(::dlsym(library, name));
+    return function != nullptr;
+  }
+
+  void* library;
+  decltype(::cs_open)* open = nullptr;
+  decltype(::cs_close)* close = nullptr;
+  decltype(::cs_malloc)* allocate = nullptr;
+  decltype(::cs_free)* free = nullptr;
+  decltype(::cs_disasm_iter)* next = nullptr;
   csh capstone = 0;
   cs_insn* insn = nullptr;
 };
 
-HostDisassembler::HostDisassembler() : handle_(std::make_unique<Handle>()) {
-  if (cs_open(CS_ARCH_X86, CS_MODE_64, &handle_->capstone) == CS_ERR_OK)
-    handle_->insn = cs_malloc(handle_->capstone);
+// It stays loaded, since the next block's listing wants it again.
+HostDisassembler::Handle::Handle()
+    : library(::dlopen(RINGSHIFT_CAPSTONE, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE)) {
+  const bool complete = library != nullptr && find(open, "cs_open") && find(close, "cs_close") &&
+                        find(allocate, "cs_malloc") && find(free, "cs_free") && find(next, "cs_disasm_iter");
+  if (complete && open(CS_ARCH_X86, CS_MODE_64, &capstone) == CS_ERR_OK) insn = allocate(capstone);
 }
 
-HostDisassembler::~HostDisassembler() {
-  if (handle_->insn != nullptr) cs_free(handle_->insn, 1);
-  if (handle_->capstone != 0) cs_close(&handle_->capstone);
+HostDisassembler::Handle::~Handle() {
+  if (insn != nullptr) free(insn, 1);
+  if (capstone != 0) close(&capstone);
+  if (library != nullptr) ::dlclose(library);
 }
+
+HostDisassembler::HostDisassembler() : handle_(std::make_unique<Handle>()) {}
+HostDisassembler::~HostDisassembler() = default;
 
 HostDisassembler::Line HostDisassembler::line(std::span<const u8> bytes, u64 address) {
   const u8* pc = bytes.data();
   std::size_t left = bytes.size();
-  if (handle_->insn == nullptr || !cs_disasm_iter(handle_->capstone, &pc, &left, &address, handle_->insn))
-    return {"(bad)", "", 0};
+  if (handle_->insn == nullptr) return {"(no libcapstone)", "", 0};
+  if (!handle_->next(handle_->capstone, &pc, &left, &address, handle_->insn)) return {"(bad)", "", 0};
   const cs_insn& insn = *handle_->insn;
   return {insn.mnemonic, insn.op_str, static_cast<u8>(insn.size)};
 }

@@ -67,6 +67,7 @@ Result<void> Dispatcher::prepare(const BtOptions& options) {
                         .events = on_events,
                         .port = on_port};
   stubs_ = RS_TRY(emit_runtime_stubs(cache_, count_.on() ? counted_helpers() : helpers));
+  RS_TRY(modes_.prepare());
   if (listener_ != nullptr) listener_->on_stubs(stubs_);
   context_.to_lookup = stubs_.lookup;
   context_.to_dispatcher = stubs_.events;
@@ -125,9 +126,9 @@ const u8* Dispatcher::dispatch() {
       turn_verifier();
       if (verifier_->failed()) return leave(ExitReason::failed);
     }
-    if (cpu_.state.shutdown != 0) return leave(ExitReason::shutdown);
     if ((cpu_.control.events.load(std::memory_order_acquire) != 0 || count_.due()) && handle_events())
       return leave(ExitReason::requested);
+    if (cpu_.state.shutdown != 0) return leave(ExitReason::shutdown);  // perhaps by what was delivered
     if (cpu_.state.halted != 0) return leave(ExitReason::halted);
     const ModeKey mode = modes_.key_now();
     if (!mode.translatable() || cpu_.state.interrupt_shadow != 0) {
@@ -278,9 +279,10 @@ TranslationBlock* Dispatcher::translate(const GuestBlock& guest, ModeKey mode) {
       Pauses::measure(pauses_.eviction_cpu, CLOCK_THREAD_CPUTIME_ID, [&] { blocks_.make_room(kRoom); });
     });
   if (verifier_ != nullptr) verifier_->forget_block();
+  const bool roams = mode.relocatable() && !guest.global && blocks_.roams(guest.pages[0], guest.linear);
   TranslationBlock* made = nullptr;
   Pauses::measure(pauses_.translation, CLOCK_MONOTONIC, [&] {
-    auto block = translator_.translate(guest, mode);
+    auto block = translator_.translate(guest, mode, roams);
     if (block != nullptr) made = blocks_.insert(std::move(block));
   });
   return made;
@@ -332,11 +334,14 @@ void Dispatcher::report(StatsSink& sink) const {
   sink.count("exits", "event", counters_.event_exits);
   sink.count("exits", "host fault", counters_.host_faults);
   const ShadowWindow::Counters windows = windows_.window_counters();
+  sink.count("host", "GS bases lost by its kernel", counters_.lost_bases);
   sink.count("windows", "host faults", counters_.window_faults);
   sink.count("windows", "faults that no fill mends", counters_.window_failures);
   sink.count("bt", "retranslations of failing instructions", counters_.retranslations);
   sink.count("windows", "fills", windows.fills);
   sink.count("windows", "pages mapped", windows.pages_mapped);
+  sink.count("windows", "unmappings", windows.unmap_calls);
+  sink.count("windows", "protections", windows.protect_calls);
   sink.count("windows", "switches", windows_.counters().switches);
   sink.count("windows", "resynchronisations", windows.resyncs);
   sink.count("windows", "evictions", windows_.counters().evictions);

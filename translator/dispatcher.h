@@ -4,6 +4,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "cpu-model/descriptor_memo.h"
 #include "cpu-model/execution_engine.h"
 #include "cpu-model/interp/interpreter.h"
 #include "mmu-shadow/window_set.h"
@@ -11,7 +12,6 @@
 #include "translator/block_table.h"
 #include "translator/block_translator.h"
 #include "translator/bt_engine.h"
-#include "translator/descriptor_memo.h"
 #include "translator/exact_count.h"
 #include "translator/fpu_sync.h"
 #include "translator/host_faults.h"
@@ -179,7 +179,8 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   CodeCache cache_;
   RuntimeStubs stubs_;
   Listing listing_;
-  BtContext context_;
+  BtContextPages context_pages_;
+  BtContext& context_ = context_pages_.context();
   BlockTable blocks_;
   BlockTranslator translator_;
   WindowSet windows_;
@@ -207,7 +208,7 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   struct Counters {
     u64 access_exits = 0, access_fills = 0, access_interpreted = 0, interpreted = 0, interpreted_modes = 0;
     u64 ports = 0, access_faults = 0;
-    u64 code_writes = 0, chain_exits = 0, jump_misses = 0, event_exits = 0, host_faults = 0,
+    u64 code_writes = 0, chain_exits = 0, jump_misses = 0, event_exits = 0, host_faults = 0, lost_bases = 0,
         window_faults = 0, window_failures = 0, retranslations = 0;
   };
   Counters counters_;

@@ -202,9 +202,7 @@ void Dispatcher::remember_segments(const InterpretSite& site, u8 cpl) {
   using Use = DescriptorMemo::Use;
   if (cpu_.real_segments()) return;
   const auto remember = [&](Use use, const SegmentRegister& segment) {
-    u64 raw = 0;
-    if (DescriptorMemo::peek(cpu_, segment.selector, raw))
-      memo_.remember(use, segment.selector, raw, cpl, segment);
+    memo_.remember(cpu_, use, segment.selector, cpl, segment);
   };
   const Operand& loaded = site.decoded.insn.operands[0];
   if (loaded.kind == OperandKind::segment) return remember(Use::data, cpu_.state.seg[loaded.reg % kSegCount]);
@@ -337,6 +335,10 @@ bool Dispatcher::handle_host_fault(int signal, siginfo_t& info, ucontext_t& cont
   const auto* const pc = reinterpret_cast<const u8*>(registers[REG_RIP]);
   const TranslationBlock* const block = cache_.contains(pc) ? blocks_.containing(pc) : nullptr;
   if (block == nullptr) return false;
+  if (modes_.restore_window_base()) {
+    ++counters_.lost_bases;
+    return true;
+  }
   const auto offset = static_cast<u32>(pc - block->code);
   const auto after =
       std::upper_bound(block->marks.begin(), block->marks.end(), offset,
@@ -381,6 +383,8 @@ bool Dispatcher::handle_host_fault(int signal, siginfo_t& info, ucontext_t& cont
     registers[REG_EFL] =
         static_cast<greg_t>((static_cast<u64>(registers[REG_EFL]) & ~u64{kArithmeticFlags}) | flags);
   }
+  registers[REG_EFL] &= ~static_cast<greg_t>(kFlagDf);  // of a REP downwards
+  if (mark.clipped) registers[REG_RCX] = static_cast<u32>(registers[REG_RCX] + registers[REG_R10]);
   registers[REG_R10] = static_cast<greg_t>(eip_in(*block, mark.guest_offset));
   registers[REG_R9] = AccessInfo::kFpu;
   registers[REG_R11] = 0;  // no InterpretSite

@@ -46,13 +46,15 @@ void Emitter::begin_instruction(const Instruction& insn, u32 eip, bool soft, Liv
   insn_ = &insn;
   eip_ = eip;
   retry_ = Label();
+  shared_offset_ = SharedLookup::kNotShared;
   owner_ = eip - block_eip_;
   note_reason();
+  if (copying_) return enter_copy(eip);
   starts_.push_back({offset(), eip - block_eip_});
 }
 
-void Emitter::mark() {
-  marks_.push_back({static_cast<u16>(offset()), static_cast<u16>(eip_ - block_eip_), flags_saved_});
+void Emitter::mark(bool clipped) {
+  marks_.push_back({static_cast<u16>(offset()), static_cast<u16>(eip_ - block_eip_), flags_saved_, clipped});
 }
 
 // --- flags
@@ -293,8 +295,8 @@ bool Emitter::linkable(u32 target_eip) const {
 }
 
 void Emitter::emit_cold() {
-  starts_.push_back({offset(), InstructionStart::kCold});
-  if (notes_ != nullptr) notes_->cold_offset = offset();
+  begin_cold();
+  emit_shared_misses();
   emit_cold_accesses();
   emit_cold_leaves();
   emit_cold_exits();

@@ -17,6 +17,7 @@
 #include "translator/history/emission_notes.h"
 #include "translator/listing.h"
 #include "translator/live_operands.h"
+#include "translator/shared_lookup.h"
 #include "translator/translation_block.h"
 
 namespace ringshift::bt {
@@ -38,6 +39,7 @@ struct RuntimeStubs {
   const u8* light_iret = nullptr;
   const u8* light_cr0 = nullptr;
   const u8* light_cpuid = nullptr;
+  const u8* light_interrupt = nullptr;
   const u8* lookup = nullptr;  // r8d target eip: through the jump table, else as `jump`
   const u8* events = nullptr;  // r10d eip: something is pending
 };
@@ -89,11 +91,6 @@ class Emitter {
   u32 offset() const { return static_cast<u32>(code_.textSection()->bufferSize()); }
 
   // --- per instruction
-  // Fields of the instruction that are read in place (OperandField), and its bytes in the guest's RAM.
-  struct LiveFields {
-    const u8* bytes = nullptr;
-    u8 fields = 0;
-  };
   // Starts a guest instruction. soft: by lookups, though the mode has a window.
   void begin_instruction(const Instruction& insn, u32 eip, bool soft, LiveFields live);
   void begin_instruction(const Instruction& insn, u32 eip, bool soft) {
@@ -134,6 +131,20 @@ class Emitter {
   void load_address(asmjit::x86::Gp dst, const Instruction& insn, i32 esp_bias = 0);
   // Saves the flags ahead of code that clobbers RFLAGS; dead ones too, for a fault must show them.
   void protect_flags();
+
+  // --- lookups that several instructions share (emitter_shared.cpp)
+  // Within the first of them: the lookup, whose address r11 holds until end_shared(). Where it misses, and
+  // where another lookup until then does, the instructions go on in a copy of theirs without it.
+  void begin_shared(const SharedLookup& shared);
+  // This instruction's memory operand is at that offset of the shared lookup's range, unless kNotShared.
+  void share(i32 offset) { shared_offset_ = offset; }
+  // After the last access of theirs.
+  void end_shared();
+  // Of the block so far. The copy of each is emitted, by lookups of their own, between begin_copy and
+  // end_copy; all behind the block.
+  unsigned shared_spans() const { return static_cast<unsigned>(spans_.size()); }
+  const SharedLookup& begin_copy(unsigned span);
+  void end_copy(unsigned span);
 
   // --- copying instructions
   // The instruction with its register operands, without segment, address-size and meaningless prefixes.
@@ -203,7 +214,8 @@ class Emitter {
   // Where each guest instruction's code begins, for the listing.
   const std::vector<InstructionStart>& starts() const { return starts_; }
   // The code emitted next may fault on the host; remember which guest instruction it belongs to.
-  void mark();
+  // clipped: InstructionMark's.
+  void mark(bool clipped = false);
 
  private:
   struct ColdSite {
@@ -244,10 +256,35 @@ class Emitter {
     u32 owner;
     u64* taken;
   };
+  // Where the hot code goes on in the copy, at the instruction at eip.
+  struct CopyEntry {
+    u32 eip;
+    asmjit::Label label;
+  };
+  struct SharedSpan {
+    const SharedLookup* lookup;
+    asmjit::Label copy, rejoin;
+    bool flags_saved;  // at `rejoin`
+    std::vector<CopyEntry> entries;
+  };
+  // A lookup that missed while another was shared.
+  struct SharedMiss {
+    asmjit::Label label, target;
+    bool flags_saved;
+    u32 owner;
+  };
+  enum class MemoryForm { window, lookup, shared };
+
   void note_reason() {
-    if (notes_ != nullptr) notes_->begin(offset(), owner_, reason_);
+    if (notes_ != nullptr)
+      notes_->begin(offset(), owner_, copying_ ? EmissionReason::cold_separate : reason_);
   }
+  bool shared() const { return shared_offset_ != SharedLookup::kNotShared; }
+  void enter_copy(u32 eip);
+  void go_on_in_copy(asmjit::Label missed);
+  void begin_cold();
   void emit_cold();
+  void emit_shared_misses();
   void emit_cold_accesses();
   void emit_cold_leaves();
   void emit_cold_exits();
@@ -263,13 +300,15 @@ class Emitter {
   u32 instructions_from(u32 eip) const;
   // r8d holds a linear address: makes [r9 + r8] its host address, or goes the slow way.
   void lookup(Access access, u32 size);
+  // The same as far as r9; the label is where it goes else.
+  asmjit::Label look_up(Access access, u32 size);
   bool folds(const Instruction& insn) const;
   bool live_displacement(const Instruction& insn) const {
     return &insn == insn_ && (live_.fields & kLiveDisplacement) != 0;
   }
   void emit_tail(const Instruction& insn);
   void copy_folded(const Instruction& insn);
-  void copy_at(const Instruction& insn, bool r9_based);
+  void copy_at(const Instruction& insn, MemoryForm form);
   asmjit::Label interpret_cold();
   bool linkable(u32 target_eip) const;
   void emit_restore_flags();
@@ -299,6 +338,11 @@ class Emitter {
   bool window_ = false;
   bool flags_saved_ = false;
   asmjit::Label retry_;
+  i32 shared_offset_ = SharedLookup::kNotShared;
+  std::vector<SharedSpan> spans_;
+  SharedSpan* span_ = nullptr;  // that the code emitted belongs to: itself or, if copying_, its copy
+  bool copying_ = false;
+  std::vector<SharedMiss> shared_misses_;
   std::vector<ColdSite> cold_;
   std::vector<ColdInterpret> cold_interprets_;
   std::vector<ColdPoll> cold_polls_;

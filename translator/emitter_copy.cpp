@@ -63,11 +63,15 @@ void Emitter::copy_with_memory(const Instruction& insn, Access access, u32 size)
     prepare_flags(insn);
     return copy_folded(insn);
   }
+  if (shared()) {
+    prepare_flags(insn);
+    return copy_at(insn, MemoryForm::shared);
+  }
   load_offset(r8, insn);
   linear_at_r8(insn.segment, size);
   if (!window_) lookup(access, size);
   prepare_flags(insn);
-  copy_at(insn, !window_);
+  copy_at(insn, window_ ? MemoryForm::window : MemoryForm::lookup);
 }
 
 // The instruction's own ModRM, SIB and displacement under gs: and 32-bit addressing.
@@ -91,27 +95,37 @@ void Emitter::copy_folded(const Instruction& insn) {
   for (; at < insn.length; ++at) assembler_.db(insn.bytes[at]);
 }
 
-// With [r9 + r8], or gs:[r8], for the memory operand. A REX prefix makes AH..BH unreachable: the halves are
-// swapped around the instruction. (Where a window might make it fault in between, such go by lookups.)
-void Emitter::copy_at(const Instruction& insn, bool r9_based) {
+// With [r9 + r8], gs:[r8] or [r11 + offset] for the memory operand. A REX prefix makes AH..BH unreachable:
+// the halves are swapped around the instruction. (Where a window might make it fault in between, such go by
+// lookups.)
+void Emitter::copy_at(const Instruction& insn, MemoryForm form) {
   const bool high = names_high_byte(insn);
   const u8 reg = high ? insn.modrm_reg() & 3 : insn.modrm_reg();
   const auto swap_halves = [&] {
     const Because because(*this, EmissionReason::high_byte);
     assembler_.xchg(gpb_lo(reg), gpb_hi(reg));
   };
-  const Because because(*this, r9_based ? EmissionReason::ram : EmissionReason::window);
+  const Because because(*this, form == MemoryForm::window   ? EmissionReason::window
+                               : form == MemoryForm::lookup ? EmissionReason::ram
+                                                            : EmissionReason::shared_ram);
   if (high) swap_halves();
   mark();
-  if (!r9_based) assembler_.db(0x65);
+  if (form == MemoryForm::window) assembler_.db(0x65);
   emit_prefixes(insn);
-  assembler_.db(r9_based ? 0x43 : 0x41);  // REX.XB or REX.B
+  assembler_.db(form == MemoryForm::lookup ? 0x43 : 0x41);  // REX.XB or REX.B
   emit_opcode(insn);
-  if (r9_based) {
-    assembler_.db(static_cast<u8>(reg << 3 | 4));
-    assembler_.db(0x01);  // SIB: r9 + r8
-  } else {
-    assembler_.db(static_cast<u8>(reg << 3));
+  switch (form) {
+    case MemoryForm::lookup:
+      assembler_.db(static_cast<u8>(reg << 3 | 4));
+      assembler_.db(0x01);  // SIB: r9 + r8
+      break;
+    case MemoryForm::window:
+      assembler_.db(static_cast<u8>(reg << 3));
+      break;
+    case MemoryForm::shared:
+      assembler_.db(static_cast<u8>(0x80 | reg << 3 | 3));  // r11 and a displacement of 32 bits
+      assembler_.dd(static_cast<u32>(shared_offset_));
+      break;
   }
   emit_tail(insn);
   if (high) swap_halves();

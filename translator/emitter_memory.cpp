@@ -113,6 +113,10 @@ bool Emitter::folds(const Instruction& insn) const {
 }
 
 Mem Emitter::memory(const Instruction& insn, Access access, u32 size, i32 esp_bias) {
+  if (shared()) {
+    mark();
+    return ptr(r11, shared_offset_, size);
+  }
   if (!window_ || !folds(insn) || insn.base == kNoRegister) {
     load_offset(r8, insn, esp_bias);
     linear_at_r8(insn.segment, size);
@@ -141,13 +145,22 @@ Mem Emitter::memory_at_r8(Access access, u32 size) {
 }
 
 void Emitter::begin_memory() {
-  if (window_) return;
+  if (window_ || shared()) return;
   protect_flags();
   retry_ = assembler_.newLabel();
   assembler_.bind(retry_);
 }
 
 void Emitter::lookup(Access access, u32 size) {
+  const Label slow = look_up(access, size);
+  if (span_ != nullptr && !copying_) return go_on_in_copy(slow);
+  const bool write = access == Access::write;
+  u32 info = size | (write ? AccessInfo::kWrite : 0) | (uses_fpu_state(*insn_) ? AccessInfo::kFpu : 0);
+  if (write) info |= (offset() - static_cast<u32>(code_.labelOffset(retry_))) << AccessInfo::kBehindShift;
+  cold_.push_back({slow, retry_, eip_, info, flags_saved_});
+}
+
+Label Emitter::look_up(Access access, u32 size) {
   const Because because(*this, EmissionReason::lookup);
   const bool write = access == Access::write;
   constexpr unsigned kEntryShift = 5;
@@ -167,9 +180,7 @@ void Emitter::lookup(Access access, u32 size) {
   const Label slow = assembler_.newLabel();
   assembler_.jne(slow);
   assembler_.mov(r9, ptr(r14, r9, 0, static_cast<i32>(offsetof(TlbEntry, addend)), 8));
-  u32 info = size | (write ? AccessInfo::kWrite : 0) | (uses_fpu_state(*insn_) ? AccessInfo::kFpu : 0);
-  if (write) info |= (offset() - static_cast<u32>(code_.labelOffset(retry_))) << AccessInfo::kBehindShift;
-  cold_.push_back({slow, retry_, eip_, info, flags_saved_});
+  return slow;
 }
 
 }  // namespace ringshift::bt

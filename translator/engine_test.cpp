@@ -122,6 +122,24 @@ TEST_P(BothMemories, PopfLoadsTheFlagsAndLetsInterruptsIn) {
   EXPECT_EQ(reg(kEsp), kStackTop - 12);
 }
 
+// The interrupt has no handler to go to: the CPU is not to execute HLT, or to wait in it.
+TEST_P(BothMemories, AnInterruptMayEndTheCpu) {
+  cpu_.state.idtr.limit = 0;
+  for (const bool sti : {false, true}) {
+    assemble(kCode, [&](Asm& as) {
+      as.push(kFlagFixed | kFlagIf);
+      sti ? as.sti() : as.popfd();
+      as.hlt();
+    });
+    cpu_.state.rip = kCode;
+    cpu_.state.rflags = kFlagFixed;
+    control_.raise_event(kEventInterrupt);
+    EXPECT_EQ(engine_->run(line_), ExitReason::shutdown);
+    EXPECT_EQ(cpu_.state.shutdown, 1);
+    cpu_.state.shutdown = cpu_.state.halted = 0;
+  }
+}
+
 TEST_P(BothMemories, PopfOfRareFlags) {
   assemble(kCode, [](Asm& as) {
     as.push(kFlagFixed | kFlagId | kFlagDf | kFlagSf);

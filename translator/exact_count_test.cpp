@@ -2,6 +2,7 @@
 // instruction.
 #include <fmt/format.h>
 
+#include "cpu-model/empty_board.h"
 #include "cpu-model/interp/interpreter.h"
 #include "translator/bt_fixture.h"
 
@@ -11,7 +12,7 @@ namespace {
 using namespace asmjit::x86;  // NOLINT: register names
 
 // Notes the count at each access, and interrupts the guest every `period` instructions, or sooner if it asks.
-class CountingBoard final : public CpuIo {
+class CountingBoard final : public EmptyBoard {
  public:
   CountingBoard(Cpu& cpu, u64 period) : cpu_(cpu), period_(period) { cpu_.control.deadline = period; }
 
@@ -44,8 +45,6 @@ class CountingBoard final : public CpuIo {
     cpu_.control.deadline = cpu_.control.retired + period_;
     cpu_.control.raise_event(kEventInterrupt);
   }
-  void apic_base_changed(u64) override {}
-  void set_ferr(bool) override {}
 
   std::vector<std::string> log;
 

@@ -1,11 +1,11 @@
 // The light helpers. Compiled with -mgeneral-regs-only; inline functions only.
 #include "translator/light_transitions.h"
 
+#include "cpu-model/descriptor_memo.h"
 #include "cpu-model/msr.h"
 #include "cpu-model/sysenter.h"
 #include "cpu-model/transfer_segments.h"
 #include "translator/code_writes.h"
-#include "translator/descriptor_memo.h"
 #include "translator/mode_switch.h"
 
 namespace ringshift::bt {
@@ -22,22 +22,25 @@ const u8* go_on(BtContext& context, ModeKey mode) {
   return context.to_lookup;
 }
 
-// The same after an instruction that its block may go on behind, but doesn't.
-const u8* leave_after(BtContext& context, const InterpretSite& site, ModeKey mode) {
+// The same from amid a block.
+const u8* leave_block(BtContext& context, const InterpretSite& site, ModeKey mode) {
   context.budget += site.unexecuted - 1;  // translator/exact_count.h
-  context.state->rip = static_cast<u32>(context.state->rip + site.decoded.insn.length);
   context.left_amid = true;
   return go_on(context, mode);
+}
+
+// After an instruction that its block may go on behind, but doesn't.
+const u8* leave_after(BtContext& context, const InterpretSite& site, ModeKey mode) {
+  context.state->rip = static_cast<u32>(context.state->rip + site.decoded.insn.length);
+  return leave_block(context, site, mode);
 }
 
 bool plain_protected(const VcpuState& state) {
   return (state.cr0 & kCr0Pe) != 0 && (state.rflags & (kFlagVm | kFlagTf)) == 0;
 }
 
-const DescriptorMemo::Entry* known_segment(BtContext& context, Use use, u16 selector, u8 cpl) {
-  u64 raw = 0;
-  if (!DescriptorMemo::peek(*context.cpu, selector, raw)) return nullptr;
-  return context.memo->find(use, selector, raw, cpl);
+const SegmentRegister* known_segment(BtContext& context, Use use, u32 selector, u8 cpl) {
+  return context.memo->find(*context.cpu, use, static_cast<u16>(selector), cpl);
 }
 
 }  // namespace
@@ -46,14 +49,13 @@ const DescriptorMemo::Entry* known_segment(BtContext& context, Use use, u16 sele
                                               u32 info) {
   VcpuState& state = *context->state;
   if (!plain_protected(state)) return context->to_interpreter;
-  const DescriptorMemo::Entry* const entry =
-      known_segment(*context, Use::data, static_cast<u16>(selector), state.cpl);
-  if (entry == nullptr) return context->to_interpreter;
+  const SegmentRegister* const value = known_segment(*context, Use::data, selector, state.cpl);
+  if (value == nullptr) return context->to_interpreter;
   const Seg segment = static_cast<Seg>(info & 7);
-  state.segment(segment) = entry->value;
+  state.segment(segment) = *value;
   if ((info & kLightPop) != 0) state.set_reg32(kEsp, state.reg32(kEsp) + 4);
   const ModeKey before = context->modes->mode();
-  const ModeKey mode = before.with_shape(segment, entry->shape);
+  const ModeKey mode = before.with_shape(segment, shape_of(*value, segment, SegmentRules::descriptors));
   if (mode == before && site->resume != nullptr) return site->resume;
   return leave_after(*context, *site, mode);
 }
@@ -79,25 +81,17 @@ struct ReturnFrame {
 // The frame at the top of a flat 32-bit stack, if all five words are in a page that can be read plainly.
 const ReturnFrame* return_frame(const Cpu& cpu) {
   const VcpuState& state = cpu.state;
-  const SegmentRegister& ss = state.segment(Seg::ss);
-  const u32 esp = state.reg32(kEsp);
-  const bool flat = ss.base == 0 && ss.limit == 0xffffffff && ss.usable() &&
-                    (ss.attributes & (kSegBig | kSegCode | kSegExpandDown)) == kSegBig;
-  if (!flat) return nullptr;
-  return reinterpret_cast<const ReturnFrame*>(cpu.tlb.plain_read(esp, sizeof(ReturnFrame), cpu.user()));
-}
-
-bool keeps_data_segments(const VcpuState& state) {
-  for (const Seg segment : {Seg::es, Seg::ds, Seg::fs, Seg::gs})
-    if (state.segment(segment).usable() && state.segment(segment).dpl() != 3) return false;
-  return true;
+  if (!flat_stack(state.segment(Seg::ss))) return nullptr;
+  return reinterpret_cast<const ReturnFrame*>(
+      cpu.tlb.plain_read(state.reg32(kEsp), sizeof(ReturnFrame), cpu.user()));
 }
 
 }  // namespace
 
 // IRETD from CPL 0 that changes IF, RF and the arithmetic flags at most, to CPL 0 or 3 (SDM vol. 2A IRET).
 // RF, which faults set in their frames, holds off instruction breakpoints for one instruction; no translated
-// code has any, so it is left clear, as after that instruction.
+// code has any, so it is cleared on the way into it, as after that instruction. An interrupt that comes first
+// saves it.
 [[gnu::flatten]] const u8* light_iret(BtContext* context, const InterpretSite*, u32, u32) {
   Cpu& cpu = *context->cpu;
   VcpuState& state = cpu.state;
@@ -111,26 +105,27 @@ bool keeps_data_segments(const VcpuState& state) {
   const ReturnFrame frame = *stack;
   if (((frame.flags ^ state.eflags()) & kKept) != 0) return context->to_interpreter;
   if ((frame.flags & kFlagRf) != 0 && context->exact_rf) return context->to_interpreter;
-  const DescriptorMemo::Entry* const code =
-      known_segment(*context, Use::return_code, static_cast<u16>(frame.cs), 0);
-  if (code == nullptr || frame.eip > code->value.limit) return context->to_interpreter;
-  const bool outward = requested_level(code->value.selector) != 0;
+  const SegmentRegister* const code = known_segment(*context, Use::return_code, frame.cs, 0);
+  if (code == nullptr || frame.eip > code->limit) return context->to_interpreter;
+  const bool outward = requested_level(code->selector) != 0;
   u32 esp = state.reg32(kEsp) + 12;
   if (outward) {
-    const DescriptorMemo::Entry* const ss =
-        known_segment(*context, Use::return_stack, static_cast<u16>(frame.ss), 0);
-    const bool to_user = requested_level(code->value.selector) == 3;
+    const SegmentRegister* const ss = known_segment(*context, Use::return_stack, frame.ss, 0);
+    const bool to_user = requested_level(code->selector) == 3;
     const bool same_level = requested_level(static_cast<u16>(frame.ss)) == 3;
-    if (ss == nullptr || !to_user || !same_level || (ss->value.attributes & kSegBig) == 0 ||
-        !keeps_data_segments(state))
+    if (ss == nullptr || !to_user || !same_level || (ss->attributes & kSegBig) == 0 ||
+        !keeps_data_segments(state, 3))
       return context->to_interpreter;
-    state.segment(Seg::ss) = ss->value;
+    state.segment(Seg::ss) = *ss;
     esp = frame.esp;
   }
-  state.rflags = (state.eflags() & ~(kChanged | kFlagRf)) | (frame.flags & kChanged) | kFlagFixed;
+  constexpr u32 kTaken = kChanged | kFlagRf;
+  state.rflags = (state.eflags() & ~kTaken) | (frame.flags & kTaken) | kFlagFixed;
   state.set_reg32(kEsp, esp);
-  commit_code(cpu, code->value, frame.eip);
-  return go_on(*context, context->modes->key_now());
+  commit_code(cpu, *code, frame.eip);
+  const u8* const next = go_on(*context, context->modes->key_now());
+  if (next == context->to_lookup) state.rflags &= ~u64{kFlagRf};
+  return next;
 }
 
 // TS decides whether x87 and SSE instructions may execute, which the next mode says; nothing is flushed for
@@ -173,6 +168,28 @@ bool keeps_data_segments(const VcpuState& state) {
   context->write_r9 = info;
   context->write_r11 = reinterpret_cast<u64>(retry);
   return context->to_access;
+}
+
+// RF, which the frames of faults set, as in light_iret.
+[[gnu::flatten]] const u8* light_software_interrupt(BtContext* context, const InterpretSite* site, u32,
+                                                    u32 vector) {
+  VcpuState& state = *context->state;
+  DeliveryHook* const hook = context->cpu->delivery_hook;
+  if (hook == nullptr || hook->light_software == nullptr || !plain_protected(state))
+    return context->to_interpreter;
+  const u64 eip = state.rip;
+  state.rip = static_cast<u32>(eip + site->decoded.insn.length);
+  const DeliveryHook::Light done = hook->light_software(*hook, static_cast<u8>(vector));
+  if (done == DeliveryHook::Light::refused) {
+    state.rip = eip;
+    return context->to_interpreter;
+  }
+  if (done == DeliveryHook::Light::next && site->resume != nullptr) return site->resume;
+  const u8* const target = leave_block(*context, *site, context->modes->key_now());
+  if ((state.rflags & kFlagRf) == 0 || target != context->to_lookup) return target;
+  if (context->exact_rf) return context->to_dispatcher;
+  state.rflags &= ~u64{kFlagRf};
+  return target;
 }
 
 }  // namespace ringshift::bt

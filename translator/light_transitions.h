@@ -1,5 +1,5 @@
-// Light helpers: segment loads, SYSENTER, SYSEXIT, IRET, CR0.TS and CPUID in their usual forms, at a tenth of
-// the price.
+// Light helpers: segment loads, SYSENTER, SYSEXIT, IRET, CR0.TS, CPUID and a paravirtual guest's INT in their
+// usual forms, at a tenth of the price.
 //
 // Translated code calls them with the guest's x87, XMM and MXCSR live in the host's registers: this file is
 // compiled for general registers alone, and calls nothing (tools/check-light-object, run as a test). What is
@@ -24,6 +24,8 @@ const u8* light_iret(BtContext* context, const InterpretSite* site, u32, u32);
 // MOV to CR0 (value) that changes TS at most, and CLTS (info: kLightClts).
 inline constexpr u32 kLightClts = 1;
 const u8* light_cr0(BtContext* context, const InterpretSite* site, u32 value, u32 info);
+// INT n (info) where Cpu::delivery_hook is there.
+const u8* light_software_interrupt(BtContext* context, const InterpretSite* site, u32, u32 vector);
 const u8* light_cpuid(BtContext* context, const InterpretSite* site, u32, u32);
 
 // A store's lookup has missed (RuntimeStubs::write). On a page of code, where no block depends on the bytes

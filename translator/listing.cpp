@@ -18,7 +18,7 @@ std::string host_line(HostDisassembler& host, const u8*& pc, const u8* end) {
       host.line({pc, static_cast<std::size_t>(end - pc)}, reinterpret_cast<u64>(pc));
   pc += length != 0 ? length : 1;
   const std::size_t size = static_cast<std::size_t>(pc - start);
-  if (length == 0) return fmt::format("  {}: {:<30} (bad)\n", fmt::ptr(start), hex_bytes(start, size));
+  if (length == 0) return fmt::format("  {}: {:<30} {}\n", fmt::ptr(start), hex_bytes(start, size), mnemonic);
   return fmt::format("  {}: {:<30} {} {}\n", fmt::ptr(start), hex_bytes(start, size), mnemonic, operands);
 }
 
@@ -54,6 +54,7 @@ std::string describe(ModeKey mode) {
   if (mode.sse_off()) text += " sse-off";
   if (mode.direct_tsc()) text += " host-tsc";
   if (mode.real_segments()) text += mode.v86() ? " v8086" : " real";
+  if (mode.hooked()) text += " hooked";
   if (mode.code16()) text += " code16";
   if (mode.stack16()) text += " stack16";
   if (mode.cs_limit() != 0xffffffff)

@@ -11,6 +11,12 @@ namespace ringshift::bt {
 
 enum OperandField : u8 { kLiveImmediate = 1, kLiveDisplacement = 2 };
 
+// Of an instruction: the fields that are read in place (OperandField), and its bytes in the guest's RAM.
+struct LiveFields {
+  const u8* bytes = nullptr;
+  u8 fields = 0;
+};
+
 // Where a field stands in the instruction's bytes; bytes == 0: there is none. A relative branch's distance is
 // an immediate.
 struct FieldPlace {

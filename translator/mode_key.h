@@ -93,6 +93,8 @@ class ModeKey {
     if (real_segments()) return code16() ? CodeMode::real16 : CodeMode::real32;
     return code16() ? CodeMode::protected16 : CodeMode::protected32;
   }
+  // INT n goes to Cpu::delivery_hook.
+  bool hooked() const { return (bits_ & kHooked) != 0; }
   // EIP beyond it is #GP.
   u32 cs_limit() const { return cs_limit_; }
   // One EIP on one physical page may stand for several linear addresses: CS has a base, and pages are mapped.
@@ -131,6 +133,7 @@ class ModeKey {
   static constexpr u64 kStack16 = 1u << 29;
   static constexpr u64 kRealSegments = 1u << 30;
   static constexpr u64 kShifting = u64{1} << 31;
+  static constexpr u64 kHooked = u64{1} << 32;
   u64 bits_ = 0;
   u32 cs_limit_ = 0xffffffff;
 };
@@ -151,6 +154,7 @@ inline ModeKey::ModeKey(const Cpu& cpu) {
   if (!cpu.code32()) bits_ |= kCode16;
   if (!cpu.stack32()) bits_ |= kStack16;
   if (cpu.real_segments()) bits_ |= kRealSegments;
+  if (cpu.delivery_hook != nullptr) bits_ |= kHooked;
   if (cpu.paging() && cs.base != 0) bits_ |= kShifting;
   bits_ |= u64{state.cpl} << kCplShift;
   cs_limit_ = cs.limit;

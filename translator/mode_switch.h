@@ -13,13 +13,18 @@
 #include "translator/bt_engine.h"
 #include "translator/jump_generations.h"
 #include "translator/mode_key.h"
+#include "translator/window_base.h"
 
 namespace ringshift::bt {
 
 class ModeSwitch {
  public:
   ModeSwitch(Cpu& cpu, BtContext& context, WindowSet& windows, BtOptions::Memory memory)
-      : cpu_(cpu), context_(context), windows_(windows), memory_(memory) {}
+      : cpu_(cpu), context_(context), windows_(windows), memory_(memory), window_base_(context) {}
+
+  Result<void> prepare() { return window_base_.prepare(); }
+  // After a host fault: whether it came of a GS base that the host's kernel lost; it is set again.
+  bool restore_window_base() { return mode_.window() && window_base_.restore(); }
 
   // The mode of the CPU's state as it is, with the ways to memory and time that the policy gives it.
   ModeKey key_now() const { return with_policy(ModeKey(cpu_)); }
@@ -68,9 +73,9 @@ class ModeSwitch {
     generations_.renew_local();
     forget();
   }
-  // GS base may have been used by others, and DR7 or the like changed.
+  // On this thread; DR7 or the like may have changed.
   void begin_run() {
-    gs_base_ = nullptr;
+    window_base_.begin_run();
     forget();
   }
   // The current mode's generation has an entry now that hangs on a local mapping.
@@ -99,11 +104,7 @@ class ModeSwitch {
     known_ = false;
   }
   void use(const Entered& entered) {
-    if (entered.mode.window() && entered.place.base != gs_base_) {
-      gs_base_ = entered.place.base;
-      // FSGSBASE in user mode; the monitor's own code has no use for GS.
-      asm volatile("wrgsbase %0" : : "r"(gs_base_));
-    }
+    if (entered.mode.window()) window_base_.set(entered.place.base);
     context_.tlb_table = cpu_.tlb.table(entered.mode.user()).data();
     context_.jump_generation = entered.generation;
     mode_ = entered.mode;
@@ -123,7 +124,7 @@ class ModeSwitch {
   ModeKey mode_;
   u32 cs_base_ = 0;
   bool known_ = false;
-  const u8* gs_base_ = nullptr;
+  WindowBase window_base_;
 };
 
 }  // namespace ringshift::bt

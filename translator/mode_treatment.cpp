@@ -77,7 +77,7 @@ constexpr std::array<std::string_view, kTreatmentChoices> kSentences = {
     "At this privilege level it may be forbidden, or change less than at CPL 0: the interpreter decides.",
     "In real and v8086 mode there are no descriptors to load by: the interpreter does it.",
     "SP is only a part of ESP (a 16-bit stack or operand): the interpreter does it.",
-    "It is in line under a window on flat segments, upwards, only: elsewhere the call is shorter.",
+    "It is in line under a window on flat segments only: elsewhere the call is shorter.",
     "The guest's time-stamp counter doesn't follow from the host's here: the interpreter reads it.",
     "The segment's type forbids the access: the interpreter raises what the guest must see.",
     "The branch's target is beyond CS's limit: the interpreter raises the fault if it is taken.",
@@ -116,6 +116,7 @@ constexpr std::string_view kNames[] = {
     "RDTSC",
     "port",
     "CPUID",
+    "INT n",
     "MOV from a control register",
     "CLD/STD",
     "jump",
@@ -191,6 +192,9 @@ ModeTreatment treatment_in(const GuestInstruction& guest, ModeKey mode, bool sof
     case Treatment::interrupt_return:
       if (mode.real_segments()) return {Treatment::interpret_last, Choice::real_mode};
       break;
+    case Treatment::software_interrupt:
+      if (!mode.hooked() || mode.real_segments()) return {Treatment::interpret_last, Choice::allow_list};
+      break;
     case Treatment::push_all:  // by lookups they would be longer than the call
     case Treatment::pop_all:
       return own_if(window && flat(mode, Seg::ss) && !mode.stack16(), Choice::not_window);
@@ -203,8 +207,7 @@ ModeTreatment treatment_in(const GuestInstruction& guest, ModeKey mode, bool sof
     case Treatment::read_tsc:
       return own_if(mode.direct_tsc(), Choice::host_tsc);
     case Treatment::rep_string:
-      return own_if(window && !mode.downward() && flat(mode, Seg::es) && flat(mode, insn.segment),
-                    Choice::not_window);
+      return own_if(window && flat(mode, Seg::es) && flat(mode, insn.segment), Choice::not_window);
     default:
       break;
   }

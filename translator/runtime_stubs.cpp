@@ -235,6 +235,7 @@ Result<RuntimeStubs> emit_runtime_stubs(CodeCache& cache, const Helpers& helpers
   const Label light_return = writer.emit_light_callout(light_iret);
   const Label light_control = writer.emit_light_callout(light_cr0);
   const Label light_identify = writer.emit_light_callout(light_cpuid);
+  const Label light_interrupt = writer.emit_light_callout(light_software_interrupt);
   RS_TRY(writer.finish(cache));
   RuntimeStubs stubs;
   stubs.enter = writer.address(enter);
@@ -251,6 +252,7 @@ Result<RuntimeStubs> emit_runtime_stubs(CodeCache& cache, const Helpers& helpers
   stubs.light_iret = writer.address(light_return);
   stubs.light_cr0 = writer.address(light_control);
   stubs.light_cpuid = writer.address(light_identify);
+  stubs.light_interrupt = writer.address(light_interrupt);
   stubs.lookup = writer.address(lookup);
   stubs.events = writer.address(events);
   return stubs;

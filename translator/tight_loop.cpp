@@ -42,14 +42,16 @@ unsigned BlockTranslator::rounds_of(const GuestBlock& guest, const std::vector<S
   return kRounds;
 }
 
-void BlockTranslator::emit_first_rounds(Emitter& emitter, const std::vector<Step>& steps, unsigned rounds,
+void BlockTranslator::emit_first_rounds(Emitter& emitter, const Plan& plan, unsigned rounds,
                                         asmjit::Label out, TranslationBlock& block) {
+  const std::vector<Step>& steps = plan.steps;
   const auto count = static_cast<unsigned>(steps.size());
   for (unsigned round = 1; round < rounds; ++round) {
-    for (const Step& step : steps) {
-      begin(emitter, step);
-      if (ends_block(step.treatment)) break;
-      translate_one(emitter, *step.guest, step.treatment, block);
+    for (unsigned i = 0; i < count; ++i) {
+      begin_step(emitter, plan, i);
+      if (ends_block(steps[i].treatment)) break;
+      translate_one(emitter, *steps[i].guest, steps[i].treatment, block);
+      end_step(emitter, plan, i);
     }
     const unsigned leave_if = (steps.back().guest->insn.opcode & 15) ^ 1u;
     const unsigned counted = counting_ == Counting::by_block ? count * (rounds - round) : 0;

@@ -26,6 +26,17 @@ class Transitions : public BothMemories {
     poke<u32>(kData, 111);
     poke<u32>(kData + 4, 222);
   }
+  // IRETD to user code with these flags, all data segments being the user's.
+  static void return_to_user(Asm& as, u32 flags) {
+    as.mov(eax, 35);
+    for (const asmjit::x86::SReg& segment : {ds, es, fs, gs}) as.mov(segment, ax);
+    as.push(35);
+    as.push(kUserStack);
+    as.push(flags);
+    as.push(27);
+    as.push(kUserCode);
+    as.iretd();
+  }
   u64 interpreted() const { return count("exits: interpreted instruction"); }
 };
 
@@ -171,19 +182,7 @@ TEST_P(Transitions, IretGoesBackToUserCode) {
     as.bind(wrong);
     as.int_(4);
   });
-  assemble(kCode, [](Asm& as) {
-    as.mov(eax, 35);
-    as.mov(ds, ax);
-    as.mov(es, ax);
-    as.mov(fs, ax);
-    as.mov(gs, ax);
-    as.push(35);
-    as.push(kUserStack);
-    as.push(kFlagFixed | kFlagIf);
-    as.push(27);
-    as.push(kUserCode);
-    as.iretd();
-  });
+  assemble(kCode, [](Asm& as) { return_to_user(as, kFlagFixed | kFlagIf); });
   run();
   EXPECT_EQ(vector(), 4u);
   EXPECT_EQ(reg(kEcx), 0u);
@@ -191,6 +190,27 @@ TEST_P(Transitions, IretGoesBackToUserCode) {
   EXPECT_EQ(peek_at<u32>(reg(kEsp) + 12), kUserStack);
   EXPECT_EQ(peek_at<u32>(reg(kEsp) + 16), 35u);
   EXPECT_LE(interpreted(), 1000u + 16);  // INT3 alone
+}
+
+// An IRQ that IRET lets in comes before the instruction that RF is to hold for: it is saved with RF.
+TEST_P(Transitions, AnInterruptAtIretSavesRf) {
+  cpu_.state.tr = {0, 0, kSegPresent | 11, 0x67, 0, kData + 0x100};
+  poke<u32>(kData + 0x104, kStackTop);
+  poke<u16>(kData + 0x108, 16);
+  assemble(kUserCode, [](Asm& as) { as.ud2(); });
+  for (const u32 resumed : {kFlagRf, 0u, kFlagRf}) {
+    assemble(kCode, [&](Asm& as) { return_to_user(as, kFlagFixed | kFlagIf | resumed); });
+    const VcpuState kernel = cpu_.state;
+    run();  // by the end of it the segments are known
+    EXPECT_EQ(vector(), 6u);
+    cpu_.state = kernel;
+    control_.raise_event(kEventInterrupt);
+    run();
+    EXPECT_EQ(vector(), u32{LineIo::kVector});
+    EXPECT_EQ(peek_at<u32>(reg(kEsp)), kUserCode);
+    EXPECT_EQ(peek_at<u32>(reg(kEsp) + 8), kFlagFixed | kFlagIf | resumed);
+    cpu_.state = kernel;
+  }
 }
 
 // A kernel data segment that user code must not keep is dropped by IRET.

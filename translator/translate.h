@@ -26,8 +26,9 @@ void translate_live_immediate(Emitter& emitter, const GuestInstruction& guest);
 // Strings without REP (translate_string.cpp).
 void translate_string(Emitter& emitter, const GuestInstruction& guest);
 
-// With REP, under a window; `site` for what the host's own can't do.
-void translate_rep(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site);
+// With REP, under a window; `site` for what the host's own can't do. clips: a comparison may be half done
+// when the site's instruction is executed.
+void translate_rep(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site, bool clips);
 
 // The stack (translate_stack.cpp).
 void translate_push(Emitter& emitter, const GuestInstruction& guest);
@@ -58,16 +59,18 @@ void translate_set_if(Emitter& emitter);
 // RDTSC and RDTSCP by the host's (translate_tsc.cpp).
 void translate_read_tsc(Emitter& emitter, const GuestInstruction& guest);
 
-// Segment loads, SYSENTER, SYSEXIT, IRETD, MOV to CR0 and CLTS by light helpers; MOV from control registers;
-// ports (translate_transition.cpp).
+// Segment loads, SYSENTER, SYSEXIT, IRETD, MOV to CR0, CLTS, CPUID and INT n by light helpers; MOV from
+// control registers; ports (translate_transition.cpp).
 void translate_load_segment(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site);
 void translate_write_cr0(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site);
 void translate_read_control(Emitter& emitter, const GuestInstruction& guest);
 void translate_cpuid(Emitter& emitter, InterpretSite* site);
+void translate_software_interrupt(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site);
 void translate_port(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site);
 void translate_transition(Emitter& emitter, Treatment treatment, InterpretSite* site);
 
-// Block ends (translate_branch.cpp).
+// Block ends (translate_branch.cpp). First what CALL and RET do to the stack; RET leaves its target in r8d.
+void translate_stack_of_branch(Emitter& emitter, const GuestInstruction& guest, Treatment treatment);
 void translate_branch(Emitter& emitter, const GuestInstruction& guest, Treatment treatment,
                       TranslationBlock& block);
 

@@ -100,7 +100,7 @@ void translate_call_to(Emitter& emitter, const GuestInstruction& guest) {
   emitter.jump_indirect();
 }
 
-void translate_ret(Emitter& emitter, const Instruction& insn) {
+void load_return_address(Emitter& emitter, const Instruction& insn) {
   auto& as = emitter.as();
   const i32 release = insn.opcode == 0xc2 ? static_cast<i32>(insn.immediate & 0xffff) : 0;
   emitter.begin_memory();
@@ -111,15 +111,19 @@ void translate_ret(Emitter& emitter, const Instruction& insn) {
   }
   emitter.check_target(r8, insn.operand_size);
   move_stack_pointer(emitter, kEsp, insn.operand_size + release);
-  emitter.restore_flags();
-  emitter.jump_indirect();
 }
 
 }  // namespace
 
+void translate_stack_of_branch(Emitter& emitter, const GuestInstruction& guest, Treatment treatment) {
+  if (treatment == Treatment::ret) return load_return_address(emitter, guest.insn);
+  if (treatment != Treatment::call || emitter.live_immediate()) return;
+  emitter.begin_memory();
+  push_eip(emitter, guest.next_eip(), guest.insn.operand_size);
+}
+
 void translate_branch(Emitter& emitter, const GuestInstruction& guest, Treatment treatment,
                       TranslationBlock& block) {
-  const Instruction& insn = guest.insn;
   switch (treatment) {
     case Treatment::jump:
       if (emitter.live_immediate()) return translate_jump_to(emitter, guest);
@@ -134,8 +138,6 @@ void translate_branch(Emitter& emitter, const GuestInstruction& guest, Treatment
       break;
     case Treatment::call:
       if (emitter.live_immediate()) return translate_call_to(emitter, guest);
-      emitter.begin_memory();
-      push_eip(emitter, guest.next_eip(), insn.operand_size);
       emitter.restore_flags();
       link_to(emitter, EmissionReason::call, guest.branch_target(), block);
       break;
@@ -144,7 +146,8 @@ void translate_branch(Emitter& emitter, const GuestInstruction& guest, Treatment
     case Treatment::call_indirect:
       return translate_call_to(emitter, guest);
     case Treatment::ret:
-      translate_ret(emitter, insn);
+      emitter.restore_flags();
+      emitter.jump_indirect();
       break;
     default:
       RS_PANIC("no branch: treatment {}", static_cast<int>(treatment));

@@ -11,12 +11,6 @@ namespace {
 
 Access access_of(const Instruction& insn) { return insn.memory_written ? Access::write : Access::read; }
 
-u32 size_of_memory(const Instruction& insn) {
-  for (unsigned i = 0; i < insn.operand_count; ++i)
-    if (insn.operands[i].kind == OperandKind::memory) return insn.operands[i].bytes;
-  return 0;
-}
-
 }  // namespace
 
 void translate_identity(Emitter& emitter, const GuestInstruction& guest) {
@@ -24,7 +18,7 @@ void translate_identity(Emitter& emitter, const GuestInstruction& guest) {
   if (emitter.live_immediate()) return translate_live_immediate(emitter, guest);
   if (insn.memory_form()) {
     emitter.begin_memory();
-    emitter.copy_with_memory(insn, access_of(insn), size_of_memory(insn));
+    emitter.copy_with_memory(insn, access_of(insn), bytes_of_memory(insn));
   } else {
     emitter.prepare_flags(insn);
     emitter.copy_registers(insn);

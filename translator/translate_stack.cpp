@@ -170,9 +170,9 @@ void translate_leave(Emitter& emitter, const GuestInstruction& guest) {
   emitter.begin_memory();
   const Emitter::Because because(emitter, EmissionReason::stack_load);
   const Mem saved = emitter.memory(frame, Access::read, size);
-  emitter.as().mov(sized(r11, size), saved);
+  emitter.as().mov(sized(r8, size), saved);  // r11 may be a shared lookup's
   move_stack_pointer(emitter, kEbp, static_cast<i32>(size));
-  emitter.as().mov(sized(rbp, size), sized(r11, size));
+  emitter.as().mov(sized(rbp, size), sized(r8, size));
 }
 
 }  // namespace ringshift::bt

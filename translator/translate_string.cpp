@@ -86,8 +86,11 @@ void translate_string(Emitter& emitter, const GuestInstruction& guest) {
 }
 
 namespace {
+
+constexpr u32 kMaxCount = 16384;
+
+// A count that could outrun the guard beside the window, or keep interrupts waiting, goes to the interpreter.
 void interpret_long_rep(Emitter& emitter, InterpretSite* site) {
-  constexpr u32 kMaxCount = 16384;
   auto& as = emitter.as();
   const asmjit::Label native = as.newLabel();
   emitter.protect_flags();
@@ -97,28 +100,60 @@ void interpret_long_rep(Emitter& emitter, InterpretSite* site) {
   emitter.interpret_aside(site);
   as.bind(native);
 }
+
+// The same for one that mostly ends long before its count does (the end of a string, looked for with a count
+// of FFFFFFFF): what is beyond the limit is put aside in r10.
+void clip_count(Emitter& emitter) {
+  auto& as = emitter.as();
+  const asmjit::Label native = as.newLabel();
+  emitter.protect_flags();
+  const Emitter::Because because(emitter, EmissionReason::rep_limit);
+  as.xor_(r10d, r10d);
+  as.cmp(ecx, kMaxCount);
+  as.jbe(native);
+  as.lea(r10d, ptr(rcx, -static_cast<i32>(kMaxCount)));
+  as.mov(ecx, kMaxCount);
+  as.bind(native);
+}
+
+// Behind it: the interpreter goes on if neither the count nor a comparison has ended it.
+void interpret_rest(Emitter& emitter, const Instruction& insn, InterpretSite* site) {
+  auto& as = emitter.as();
+  const Emitter::Because because(emitter, EmissionReason::rep_limit);
+  const asmjit::Label done = as.newLabel();
+  as.lea(ecx, ptr(rcx, r10));
+  insn.has_prefix(kPrefixRepne) ? as.jz(done) : as.jnz(done);
+  as.jecxz(ecx, done);
+  emitter.interpret_aside(site);
+  as.bind(done);
+}
+
 }  // namespace
 
-// REP MOVS and STOS, REPE/REPNE CMPS and SCAS, upwards, through a window: the host's own, on host addresses.
-// The window is 4 GiB-aligned, so the low halves of RSI and RDI stay the guest's, also when it faults half
-// way. Counts that could outrun the guard behind the window, or keep interrupts waiting, go to the
-// interpreter.
-void translate_rep(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site) {
+// REP MOVS and STOS, REPE/REPNE CMPS and SCAS through a window: the host's own, on host addresses. The window
+// is 4 GiB-aligned, so the low halves of RSI and RDI stay the guest's, also when it faults half way.
+void translate_rep(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site, bool clips) {
   const Instruction& insn = guest.insn;
   auto& as = emitter.as();
-  interpret_long_rep(emitter, site);
-  emitter.restore_flags();
-  const Emitter::Because because(emitter, EmissionReason::rep_host);
   const bool source = (insn.opcode & 0xfe) == 0xa4 || (insn.opcode & 0xfe) == 0xa6;
-  as.rdgsbase(r9);
-  as.lea(rdi, ptr(r9, rdi));
-  if (source) as.lea(rsi, ptr(r9, rsi));
-  emitter.mark();
-  as.db(insn.has_prefix(kPrefixRepne) ? 0xf2 : 0xf3);
-  if (insn.operand_size == 2) as.db(0x66);
-  as.db(insn.opcode);
-  as.mov(edi, edi);
-  if (source) as.mov(esi, esi);
+  const bool clipped = clips && ((insn.opcode & 0xfe) == 0xa6 || (insn.opcode & 0xfe) == 0xae);
+  clipped ? clip_count(emitter) : interpret_long_rep(emitter, site);
+  emitter.restore_flags();
+  {
+    const Emitter::Because because(emitter, EmissionReason::rep_host);
+    as.mov(r9, ptr(r15, offsetof(BtContext, window_base)));  // not RDGSBASE: it may be lost (window_base.h)
+    as.lea(rdi, ptr(r9, rdi));
+    if (source) as.lea(rsi, ptr(r9, rsi));
+    if (emitter.mode().downward()) as.std();
+    emitter.mark(clipped);
+    as.db(insn.has_prefix(kPrefixRepne) ? 0xf2 : 0xf3);
+    if (insn.operand_size == 2) as.db(0x66);
+    as.db(insn.opcode);
+    if (emitter.mode().downward()) as.cld();
+    as.mov(edi, edi);
+    if (source) as.mov(esi, esi);
+  }
+  if (clipped) interpret_rest(emitter, insn, site);
   emitter.resume_here(site);
 }
 

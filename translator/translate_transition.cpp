@@ -57,6 +57,11 @@ void translate_cpuid(Emitter& emitter, InterpretSite* site) {
   emitter.call_site(emitter.stubs().light_cpuid, site, 0);
 }
 
+void translate_software_interrupt(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site) {
+  const Emitter::Because because(emitter, EmissionReason::light_helper);
+  emitter.call_site(emitter.stubs().light_interrupt, site, guest.insn.immediate & 0xff);
+}
+
 void translate_port(Emitter& emitter, const GuestInstruction& guest, InterpretSite* site) {
   const Instruction& insn = guest.insn;
   const bool out = insn.mnemonic == ZYDIS_MNEMONIC_OUT;

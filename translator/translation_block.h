@@ -41,6 +41,7 @@ struct InstructionMark {
   u16 host_offset;
   u16 guest_offset;
   bool flags_saved;  // the guest's arithmetic flags are in r12, not in RFLAGS
+  bool clipped;      // a REP, of whose count r10 holds a part (translate_string.cpp)
 };
 
 // An instruction in a block that the interpreter executes.
@@ -49,8 +50,9 @@ struct InterpretSite {
   u32 eip = 0;                  // as its block's
   bool loads_segments = false;  // by descriptors that DescriptorMemo may keep
   bool fpu = false;             // it may use x87, MMX or SSE state
+  bool last = false;            // nothing of its block follows
   u8 unexecuted = 0;            // instructions from it to the end of its block
-  const u8* resume = nullptr;   // the code of the instruction that follows; null: it ends the block
+  const u8* resume = nullptr;   // the code of the instruction that follows; null: nothing does
   // What followed last time when that was elsewhere; valid while the epochs are the same.
   const TranslationBlock* usual = nullptr;
   u32 usual_eip = 0;

@@ -120,6 +120,7 @@ constexpr Special kSpecial[] = {
     {ZYDIS_MNEMONIC_IN, Treatment::port},
     {ZYDIS_MNEMONIC_OUT, Treatment::port},
     {ZYDIS_MNEMONIC_CPUID, Treatment::cpuid},
+    {ZYDIS_MNEMONIC_INT, Treatment::software_interrupt},
     {ZYDIS_MNEMONIC_CLTS, Treatment::write_cr0},
     {ZYDIS_MNEMONIC_PUSHAD, Treatment::push_all},
     {ZYDIS_MNEMONIC_POPAD, Treatment::pop_all},
@@ -273,6 +274,12 @@ Treatment control_treatment(const Instruction& insn, Treatment treatment) {
 
 bool uses_sse(const Instruction& insn) {
   return sse_isa(insn.isa_set) && insn.mnemonic != ZYDIS_MNEMONIC_CRC32;
+}
+
+u32 bytes_of_memory(const Instruction& insn) {
+  for (unsigned i = 0; i < insn.operand_count; ++i)
+    if (insn.operands[i].kind == OperandKind::memory) return insn.operands[i].bytes;
+  return 0;
 }
 
 bool names_high_byte(const Instruction& insn) {

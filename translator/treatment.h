@@ -31,9 +31,10 @@ enum class Treatment : u8 {
   read_tsc,      // RDTSC, RDTSCP
   port,          // IN and OUT: to the device, where IOPL allows it
   cpuid,
-  read_control,  // MOV from CR0, CR2, CR3, CR4
-  direction,     // CLD and STD: the direction is part of the mode
-                 // Those that end a block:
+  software_interrupt,  // INT n, where a paravirtual interface takes it
+  read_control,        // MOV from CR0, CR2, CR3, CR4
+  direction,           // CLD and STD: the direction is part of the mode
+                       // Those that end a block:
   jump,
   jump_if,
   jump_counter,  // JECXZ, LOOP..
@@ -57,6 +58,8 @@ constexpr bool ends_block(Treatment treatment) {
 // Whether the instruction uses x87, MMX or SSE state (the interpreter then needs it in VcpuState::fx).
 bool uses_fpu_state(const Instruction& insn);
 bool uses_sse(const Instruction& insn);
+// Of the memory operand; 0: there is none.
+u32 bytes_of_memory(const Instruction& insn);
 // Whether an explicit operand is AH, CH, DH or BH.
 bool names_high_byte(const Instruction& insn);
 

@@ -88,7 +88,7 @@ TEST_F(Treatments, Table) {
       {"invlpg", {0x0f, 0x01, 0x38}, interpret_last},
       {"wrmsr", {0x0f, 0x30}, interpret_last},
       {"hlt", {0xf4}, interpret_last},
-      {"int 80", {0xcd, 0x80}, interpret_last},
+      {"int 80", {0xcd, 0x80}, software_interrupt},
       {"iret", {0xcf}, interrupt_return},
       {"sysenter", {0x0f, 0x34}, sysenter},
       {"far call", {0x9a, 0, 0, 0, 0, 8, 0}, interpret_last},

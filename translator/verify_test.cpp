@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "cpu-model/empty_board.h"
 #include "translator/bt_fixture.h"
 #include "translator/verify_notes.h"
 
@@ -198,18 +199,14 @@ TEST_P(Verify, EachRoundOfATightLoopIsFollowed) {
 }
 
 // Nothing tells of it but the comparison of all memory.
-class UnseenWriter final : public CpuIo {
+class UnseenWriter final : public EmptyBoard {
  public:
   UnseenWriter(LineIo& line, std::function<void()> act) : line_(line), act_(std::move(act)) {}
   u32 port_in(u16 port, unsigned size) override { return line_.port_in(port, size); }
   void port_out(u16, unsigned, u32) override { act_(); }
   u64 mmio_read(Gpa gpa, unsigned size) override { return line_.mmio_read(gpa, size); }
-  void mmio_write(Gpa, unsigned, u64) override {}
   int acknowledge_interrupt() override { return line_.acknowledge_interrupt(); }
   u64 read_tsc() override { return ++tsc_; }
-  void service(u32) override {}
-  void apic_base_changed(u64) override {}
-  void set_ferr(bool) override {}
 
  private:
   LineIo& line_;

@@ -52,10 +52,16 @@ static uint32_t signal_self(uint32_t count) {
   return signals;
 }
 
+#ifdef __x86_64__
+enum { kInstructionPointer = REG_RIP };
+#else
+enum { kInstructionPointer = REG_EIP };
+#endif
+
 // Steps over the load below, which is two bytes long.
 static void on_fault(int number, siginfo_t* info, void* context) {
   signals += (uint32_t)number + ((uintptr_t)info->si_addr & (kPage - 1));
-  ((ucontext_t*)context)->uc_mcontext.gregs[REG_EIP] += 2;
+  ((ucontext_t*)context)->uc_mcontext.gregs[kInstructionPointer] += 2;
 }
 
 static uint32_t fault_handler(uint32_t count) {
@@ -65,7 +71,7 @@ static uint32_t fault_handler(uint32_t count) {
   signals = 0;
   while (count--) {
     uint32_t loaded;
-    __asm__ volatile(".byte 0x8b, 0x01" : "=a"(loaded) : "c"(page + 16) : "memory");  // mov eax, [ecx]
+    __asm__ volatile(".byte 0x8b, 0x01" : "=a"(loaded) : "c"(page + 16) : "memory");  // mov eax, [ecx or rcx]
     HIDE(loaded);
   }
   munmap(page, kPage);

@@ -53,7 +53,10 @@ _Noreturn void run_as_init(void) {
   const char* milliseconds = option(line, "suite.ms=");
   if (list && !strcmp(list, "wait"))
     for (;;) pause();
-  if (list) run_in_child(list, milliseconds ? (unsigned)atoi(milliseconds) : 150);
+  if (list && !strcmp(list, "list"))
+    list_rows();
+  else if (list)
+    run_in_child(list, milliseconds ? (unsigned)atoi(milliseconds) : 150);
   puts("suite: done");
   fflush(stdout);
   sync();

@@ -37,6 +37,8 @@ _Noreturn void run_as_init(void);
 // Runs the rows and groups named in a list with commas, and returns how many failed. "all" means all, but the
 // serial row only in a guest of our own, whose console is nobody's terminal.
 int run_rows(const char* list, int own_guest, unsigned milliseconds);
+// Prints "NAME GROUP" of each row.
+void list_rows(void);
 
 // Keeps a value, and all memory, out of the compiler's sight.
 #define HIDE(value) __asm__ volatile("" : "+g"(value) : : "memory")

@@ -2,7 +2,7 @@
 
 from vs_qemu import first_instruction
 from vs_qemu.guest_run import GuestRun
-from vs_qemu.suite import parse_figures
+from vs_qemu.suite import parse_figures, parse_list
 
 PROMPT = rb"BusyBox v[\s\S]*\n\S+ # "
 
@@ -59,6 +59,13 @@ def run_busybox(guests, contender, wanted):
             middle = run.wait_for(rb"\n43rd", guests.timeout)
             figures["sleep"] = run.wait_for(rb"\n44th", guests.timeout) - middle - (middle - begin)
     return figures
+
+
+def list_suite(guests, contender):
+    """(name, group) of the suite's rows, of a guest that lists them: for a host that can't run the suite."""
+    with guests.start(contender, guests.small_initrd, "console=ttyS0 quiet suite.run=list") as run:
+        run.wait_for(rb"suite: done", guests.timeout)
+        return parse_list(run.output)
 
 
 def run_suite(guests, contender, rows, milliseconds):

@@ -45,20 +45,22 @@ def _boot_table(results, names):
 
 def _suite_table(results, names):
     others = [name for name in names if name != "qemu"]
-    header = ["row (ns)", "group", "native", *names]
-    header += [f"{name} / native" for name in names] + [f"{name} / qemu" for name in others]
+    native = results.native
+    header = ["row (ns)", "group", native, *names]
+    header += [f"{name} / {native}" for name in names] + [f"{name} / qemu" for name in others]
 
     def ratios(of):
-        return [_times(of(name, "native")) for name in names] + [_times(of(name, "qemu")) for name in others]
+        return [of(name, native) for name in names] + [of(name, "qemu") for name in others]
 
     lines = []
     for row, group in results.groups.items():
-        figures = [_number(results.typical_of(row, name)) for name in ["native", *names]]
-        lines.append([row, group, *figures, *ratios(lambda a, b, r=row: results.ratio(r, a, b))])
+        figures = [_number(results.typical_of(row, name)) for name in [native, *names]]
+        lines.append([row, group, *figures, *map(_times, ratios(lambda a, b, r=row: results.ratio(r, a, b)))])
     blank = [""] * (1 + len(names))
     for group in dict.fromkeys(results.groups.values()):
         means = ratios(lambda a, b, g=group: results.group_mean(g, a, b))
-        lines.append([f"mean of {group}", group, *blank, *means])
+        if any(means):
+            lines.append([f"mean of {group}", group, *blank, *map(_times, means)])
     return _table(header, lines)
 
 
@@ -87,6 +89,8 @@ def text_report(results, names, host, runs, best):
         parts.append(_boot_table(results, names))
     if results.groups:
         parts.append(_suite_table(results, names))
+        if results.native == "native64":
+            parts.append("native64: this host runs no 32-bit programs; a 64-bit build of the same source, with twice the registers.")
     wrong = results.wrong_checksums()
     for row, by in wrong:
         said = ", ".join(f"{name} {'/'.join(sorted(sums))}" for name, sums in by.items())
@@ -107,11 +111,11 @@ def json_report(results, names, host, commands):
             "values": by,
             "typical": {name: results.typical_of(row, name) for name in by},
             "vs_qemu": {name: results.ratio(row, name, "qemu") for name in by},
-            "vs_native": {name: results.ratio(row, name, "native") for name in by},
+            "vs_native": {name: results.ratio(row, name, results.native) for name in by},
             "checksums": {name: sorted(sums) for name, sums in results.checksums.get(row, {}).items()},
         }
     groups = {
-        group: {name: results.group_mean(group, name, "native") for name in names}
+        group: {name: results.group_mean(group, name, results.native) for name in names}
         for group in dict.fromkeys(results.groups.values())
     }
     verdicts = [{"text": text, "pass": fine} for text, fine in results.verdicts()]

@@ -29,6 +29,15 @@ EngineHealth health_of_kvm(const KvmVerdict& kvm) {
   return {"kvm", kvm.probe.has_value(), kvm.why};
 }
 
+EngineHealth health_of_trap(const TrapProbe& trap) {
+  if (const TrapCheck* const failing = trap.failing())
+    return {"trap", false, failing->name + ": " + failing->detail};
+  constexpr double kMicrosecond = 1000;
+  return {"trap", true,
+          fmt::format("the guest's code in processes that are traced, a lesson; a trap costs {:.1f} us",
+                      trap.trap_ns / kMicrosecond)};
+}
+
 void advise_on_kvm(const KvmVerdict& kvm, std::vector<std::string>& advice) {
   switch (kvm.kind) {
     case KvmKind::absent:
@@ -66,14 +75,26 @@ void advise_on_host(const HostFacts& host, std::vector<std::string>& advice) {
     advice.emplace_back(
         "The TSC is not invariant: guest time comes from the kernel's clock, and RDTSC is slower.");
 }
+void advise_on_trap(const TrapProbe& trap, std::vector<std::string>& advice) {
+  const TrapCheck* const failing = trap.failing();
+  if (failing == nullptr) return;
+  if (failing->name == kTrapProcess)
+    advice.emplace_back(
+        "Allow ptrace of children (kernel.yama.ptrace_scope below 3, or the container's policy) for -engine "
+        "trap.");
+  if (failing->name == kTrapSegments)
+    advice.emplace_back(
+        "-engine trap needs a kernel with CONFIG_MODIFY_LDT_SYSCALL, and a policy that allows modify_ldt.");
+}
 }  // namespace
 
-Diagnosis diagnose(HostFacts host, KvmVerdict kvm) {
-  Diagnosis diagnosis{std::move(host), std::move(kvm), {}, {}, {}};
+Diagnosis diagnose(HostFacts host, KvmVerdict kvm, TrapProbe trap) {
+  Diagnosis diagnosis{std::move(host), std::move(kvm), std::move(trap), {}, {}, {}};
   diagnosis.engines = {health_of_interp(diagnosis.host), health_of_bt(diagnosis.host),
-                       health_of_kvm(diagnosis.kvm)};
+                       health_of_kvm(diagnosis.kvm), health_of_trap(diagnosis.trap)};
   diagnosis.automatic = choose_engine(diagnosis.kvm).engine == EngineKind::kvm ? "kvm" : "bt";
   advise_on_kvm(diagnosis.kvm, diagnosis.advice);
+  advise_on_trap(diagnosis.trap, diagnosis.advice);
   advise_on_host(diagnosis.host, diagnosis.advice);
   return diagnosis;
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cli/doctor/host_facts.h"
+#include "direct-exec/trap_probe.h"
 #include "hw-accel-kvm/kvm_verdict.h"
 
 namespace ringshift {
@@ -18,12 +19,13 @@ struct EngineHealth {
 struct Diagnosis {
   HostFacts host;
   KvmVerdict kvm;
+  TrapProbe trap;
   std::vector<EngineHealth> engines;
   std::string automatic;  // what -engine auto takes
   std::vector<std::string> advice;
 };
 
-Diagnosis diagnose(HostFacts host, KvmVerdict kvm);
+Diagnosis diagnose(HostFacts host, KvmVerdict kvm, TrapProbe trap);
 std::string diagnosis_text(const Diagnosis& diagnosis);
 std::string diagnosis_json(const Diagnosis& diagnosis);
 

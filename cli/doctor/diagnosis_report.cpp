@@ -30,6 +30,19 @@ std::string kvm_text(const KvmVerdict& kvm) {
                             cost(kvm.probe->mmio_exit_ns));
 }
 
+std::string trap_text(const TrapProbe& trap) {
+  std::string text = "Trap and emulate\n";
+  for (const TrapCheck& check : trap.checks)
+    text += fmt::format("    {:<38} {}\n", check.name, check.works ? "works" : "fails: " + check.detail);
+  if (trap.failing() != nullptr) return text;
+  text += fmt::format("  a trap costs {}\n", cost(trap.trap_ns));
+  text += fmt::format("  CPUID traps: {}\n", trap.cpuid_traps ? "yes" : "no, the guest sees the host's");
+  return text + (trap.lowest_mapping == 0
+                     ? "  guest code runs at any address\n"
+                     : fmt::format("  below {:#x} (vm.mmap_min_addr) the guest is interpreted\n",
+                                   trap.lowest_mapping));
+}
+
 std::string host_text(const HostFacts& host, const KvmEvidence& evidence) {
   std::string text = fmt::format("Host: {}, {} ({})\n", host.kernel, host.cpu_name, host.cpu_vendor);
   text += evidence.hypervisor ? fmt::format("  a guest of the hypervisor '{}'\n", evidence.hypervisor_name)
@@ -61,6 +74,19 @@ nlohmann::ordered_json kvm_json(const KvmVerdict& kvm) {
   return json;
 }
 
+nlohmann::ordered_json trap_json(const TrapProbe& trap) {
+  nlohmann::ordered_json json;
+  json["probe"] = nlohmann::ordered_json::array();
+  for (const TrapCheck& check : trap.checks)
+    json["probe"].push_back({{"test", check.name}, {"works", check.works}, {"detail", check.detail}});
+  json["trap_us"] = nullptr;
+  if (trap.failing() != nullptr) return json;
+  json["trap_us"] = trap.trap_ns / kMicrosecond;
+  json["cpuid_traps"] = trap.cpuid_traps;
+  json["lowest_address"] = trap.lowest_mapping;
+  return json;
+}
+
 nlohmann::ordered_json host_json(const HostFacts& host, const KvmEvidence& evidence) {
   nlohmann::ordered_json json;
   json["kernel"] = host.kernel;
@@ -84,7 +110,8 @@ std::string diagnosis_text(const Diagnosis& diagnosis) {
     text +=
         fmt::format("  {:<7} {:<12} {}\n", engine.name, engine.works ? "works" : "doesn't work", engine.why);
   text += fmt::format("  {:<7} takes {}\n\n", "auto", diagnosis.automatic);
-  text += kvm_text(diagnosis.kvm) + "\n" + host_text(diagnosis.host, diagnosis.kvm.evidence);
+  text += kvm_text(diagnosis.kvm) + "\n" + trap_text(diagnosis.trap) + "\n" +
+          host_text(diagnosis.host, diagnosis.kvm.evidence);
   if (diagnosis.advice.empty()) return text;
   text += "\nWhat to change\n";
   for (const std::string& line : diagnosis.advice) text += "  " + line + "\n";
@@ -98,6 +125,7 @@ std::string diagnosis_json(const Diagnosis& diagnosis) {
     json["engines"].push_back({{"name", engine.name}, {"works", engine.works}, {"why", engine.why}});
   json["auto"] = diagnosis.automatic;
   json["kvm"] = kvm_json(diagnosis.kvm);
+  json["trap"] = trap_json(diagnosis.trap);
   json["host"] = host_json(diagnosis.host, diagnosis.kvm.evidence);
   json["advice"] = diagnosis.advice;
   // CPUID's and the kernel's names may hold bytes that aren't UTF-8.

@@ -63,22 +63,10 @@ RINGSHIFT_ALU_CARRY(alu_adc, "adc")
 RINGSHIFT_ALU_CARRY(alu_sbb, "sbb")
 #undef RINGSHIFT_ALU_CARRY
 
-// INC and DEC leave CF of the image meaningless: mask it out.
-#define RINGSHIFT_ALU_UNARY(name, mnemonic)                                  \
-  template <AluWord T>                                                       \
-  inline T name(T a, FlagsImage& flags) {                                    \
-    asm(mnemonic " %[a]" RS_SAVE_FLAGS : [a] "+r"(a), "=a"(flags) : : "cc"); \
-    return a;                                                                \
-  }
-RINGSHIFT_ALU_UNARY(alu_neg, "neg")
-#undef RINGSHIFT_ALU_UNARY
 template <AluWord T>
-inline T alu_inc(T a, FlagsImage& flags) {
-  return alu_add<T>(a, 1, flags);
-}
-template <AluWord T>
-inline T alu_dec(T a, FlagsImage& flags) {
-  return alu_sub<T>(a, 1, flags);
+inline T alu_neg(T a, FlagsImage& flags) {
+  asm("neg %[a]" RS_SAVE_FLAGS : [a] "+r"(a), "=a"(flags) : : "cc");
+  return a;
 }
 
 // The condition of Jcc, SETcc and CMOVcc: the low 4 bits of the opcode (SDM vol. 1 appendix B).

@@ -23,7 +23,6 @@ inline constexpr unsigned kFxXmm = 160;
 inline constexpr unsigned kFxXmmEnd = 288;  // XMM8-15 follow, which 32-bit code neither loads nor stores
 
 // FSW.
-inline constexpr u16 kFswInvalid = 1u << 0;
 inline constexpr u16 kFswPrecision = 1u << 5;
 inline constexpr u16 kFswExceptions = 0x3f;
 inline constexpr u16 kFswStackFault = 1u << 6;

@@ -7,11 +7,12 @@
 #include <vector>
 
 #include "cpu-model/cpu_fixture.h"
+#include "cpu-model/empty_board.h"
 #include "cpu-model/interp/interpreter.h"
 
 namespace ringshift {
 
-class TestIo final : public CpuIo {
+class TestIo final : public EmptyBoard {
  public:
   explicit TestIo(RunControl& control) : control_(control) {}
   struct PortWrite {
@@ -27,16 +28,12 @@ class TestIo final : public CpuIo {
 
   u32 port_in(u16, unsigned) override { return port_value; }
   void port_out(u16 port, unsigned size, u32 value) override { writes.push_back({port, size, value}); }
-  u64 mmio_read(Gpa, unsigned) override { return ~u64{0}; }
-  void mmio_write(Gpa, unsigned, u64) override {}
   int acknowledge_interrupt() override {
     control_.clear_event(kEventInterrupt);
     return vector;
   }
   u64 read_tsc() override { return 42; }
   void service(u32) override { ++serviced; }
-  void apic_base_changed(u64) override {}
-  void set_ferr(bool) override {}
 
  private:
   RunControl& control_;

@@ -85,10 +85,11 @@ Outcome<> Interpreter::decode(Gva gva, CodeMode mode, DecodedInstruction& out) {
   if (eip > limit) return raise(Fault::gp());
   const u32 wanted = static_cast<u32>(std::min<u64>(u64{limit} - eip + 1, kMaxLength));
   u8 bytes[kMaxLength];
-  u32 got = RS_TRY(fetch_bytes(cpu_, gva, bytes, wanted));
+  // Not of the next page, unless the instruction reaches it: its entry would count as accessed.
+  u32 got = RS_TRY(fetch_bytes(cpu_, gva, bytes, std::min(wanted, kPageSize - (gva & kPageOffsetMask))));
   DecodeStatus status = decoder_.decode({bytes, got}, mode, out.insn);
   if (status == DecodeStatus::truncated && got < wanted) {
-    // The rest is on a page that can't be fetched: this raises why.
+    // The rest is on the next page, which may not be there.
     got += RS_TRY(fetch_bytes(cpu_, gva + got, bytes + got, wanted - got));
     status = decoder_.decode({bytes, got}, mode, out.insn);
   }
@@ -237,6 +238,7 @@ bool Interpreter::deliver_instruction_breakpoint() {
 // next instruction, and a single-step trap is lost.
 void Interpreter::deliver_debug_traps(const DecodedInstruction& decoded, bool single_step) {
   VcpuState& state = cpu_.state;
+  if (state.shutdown != 0) return;  // a task switch ended so: nothing is delivered any more
   if ((state.interrupt_shadow & kShadowMovSs) != 0) return;
   if (single_step && !discards_single_step(decoded.insn, state)) state.pending_dr6 |= kDr6SingleStep;
   if (state.pending_dr6 == 0) return;

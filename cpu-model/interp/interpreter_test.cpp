@@ -24,6 +24,21 @@ TEST_F(InterpreterTest, CodeMayChangeTheNextInstruction) {
   EXPECT_EQ(reg(kEax), 3u);
 }
 
+// HLT is the last byte of a page: the next one is not looked at, or its entry would say so.
+TEST_F(InterpreterTest, ThePageBehindAnInstructionIsNotAccessed) {
+  for (u32 page = 0; page < 32; ++page) poke<u32>(kTable + page * 4, page << kPageShift | kP | kW);
+  poke<u32>(kDirectory, kTable | kP | kW);
+  cpu_.state.cr3 = kDirectory;
+  cpu_.state.cr0 |= kCr0Pg;
+  cpu_.flush_all();
+  constexpr u32 kHlt = kCode + kPageSize - 1;
+  put_code({0xf4}, kHlt);
+  cpu_.state.rip = kHlt;
+  EXPECT_EQ(interp_.run(test_io_), ExitReason::halted);
+  EXPECT_EQ(peek_at<u32>(kTable + (kHlt >> kPageShift) * 4) & kA, kA);
+  EXPECT_EQ(peek_at<u32>(kTable + ((kHlt + 1) >> kPageShift) * 4) & kA, 0u);
+}
+
 // The fault comes at 5080: what was stored before it stays, registers say so, EIP is the instruction's.
 TEST_F(InterpreterTest, RepFaultsInTheMiddle) {
   cpu_.state.segment(Seg::es).limit = 0x507f;
@@ -182,6 +197,23 @@ TEST_F(InterpreterTest, UncachedStepsLeaveNoAttribute) {
   EXPECT_EQ(phys_.flags(kCode) & kAttrInterpCode, 0);
   EXPECT_TRUE(interp_.step(true));
   EXPECT_NE(phys_.flags(kCode) & kAttrInterpCode, 0);
+}
+
+// The new task's T bit and a null CS: the fault comes first, finds no IDT, and is the last that happens.
+TEST_F(InterpreterTest, NoDebugTrapBehindAShutdown) {
+  constexpr u32 kNewTask = 0x6000, kOldTask = 0x6800;
+  poke<u64>(kGdt + 0x18, 0x0000890060000067);  // available TSS, base 6000h
+  poke<u64>(kGdt + 0x20, 0x00008b0068000067);  // the old one, busy
+  cpu_.state.gdtr.limit = 0x27;
+  cpu_.state.idtr.limit = 0;
+  cpu_.state.tr = {0x20, 0, 0x8b, 0x67, 0, kOldTask};
+  poke<u16>(kNewTask + 100, 1);
+  const u64 dr6 = cpu_.state.dr[6];
+  put_code({0xea, 0, 0, 0, 0, 0x18, 0});  // jmp 18h:0
+  EXPECT_EQ(interp_.run(test_io_), ExitReason::shutdown);
+  EXPECT_EQ(cpu_.state.tr.base, kNewTask);
+  EXPECT_EQ(cpu_.state.dr[6], dr6);
+  EXPECT_EQ(cpu_.fault_chain.size(), 4u);  // #TS, #GP at its gate, #DF, #GP at that one's
 }
 
 }  // namespace

@@ -30,16 +30,22 @@ struct StringOp {
   void set(Gpr reg, u32 value) { cpu.state.set_reg32(reg, (cpu.state.reg32(reg) & ~mask) | (value & mask)); }
   bool backward() const { return (cpu.state.rflags & kFlagDf) != 0; }
   void advance(Gpr reg, u32 bytes) { set(reg, backward() ? get(reg) - bytes : get(reg) + bytes); }
+  // From one element's host address to the next's.
+  template <class T>
+  std::ptrdiff_t step() const {
+    constexpr std::ptrdiff_t kSize = sizeof(T);
+    return backward() ? -kSize : kSize;
+  }
   StringRun source(u32 size, u32 wanted) const {
-    return plain_run(cpu, insn.segment, get(kEsi), size, wanted, mask, AccessKind::read);
+    return plain_run(cpu, insn.segment, get(kEsi), size, wanted, mask, AccessKind::read, backward());
   }
   StringRun destination(u32 size, u32 wanted, AccessKind kind) const {
-    return plain_run(cpu, Seg::es, get(kEdi), size, wanted, mask, kind);
+    return plain_run(cpu, Seg::es, get(kEdi), size, wanted, mask, kind, backward());
   }
 };
 
 // Each operation has permitted(), for its port; one(), which does an element with all checks; and fast(),
-// which does some of `wanted` elements upwards, or none (0). Those that compare give the last element's flags
+// which does some of `wanted` elements, or none (0). Those that compare give the last element's flags
 // too.
 
 template <class T>
@@ -58,7 +64,8 @@ struct Movs {
     if (from.elements == 0) return 0;
     const StringRun to = op.destination(sizeof(T), from.elements, AccessKind::write);
     if (to.elements == 0) return 0;
-    copy_elements<T>(to.host, from.host, to.elements);
+    op.backward() ? copy_elements_down<T>(to.host, from.host, to.elements)
+                  : copy_elements<T>(to.host, from.host, to.elements);
     op.advance(kEsi, to.elements * sizeof(T));
     op.advance(kEdi, to.elements * sizeof(T));
     return to.elements;
@@ -77,7 +84,8 @@ struct Stos {
   static u32 fast(StringOp& op, u32 wanted, FlagsImage&) {
     const StringRun to = op.destination(sizeof(T), wanted, AccessKind::write);
     if (to.elements == 0) return 0;
-    fill_elements<T>(to.host, read_register<T>(op.cpu.state, kEax), to.elements);
+    u8* const lowest = op.backward() ? to.host - (to.elements - 1) * sizeof(T) : to.host;
+    fill_elements<T>(lowest, read_register<T>(op.cpu.state, kEax), to.elements);
     op.advance(kEdi, to.elements * sizeof(T));
     return to.elements;
   }
@@ -116,11 +124,12 @@ struct Cmps {
     if (left.elements == 0) return 0;
     const StringRun right = op.destination(sizeof(T), left.elements, AccessKind::read);
     if (right.elements == 0) return 0;
+    const std::ptrdiff_t step = op.step<T>();
     u32 done = 0;
     T a, b;
     do {
-      a = load_element<T>(left.host + done * sizeof(T));
-      b = load_element<T>(right.host + done * sizeof(T));
+      a = load_element<T>(left.host + done * step);
+      b = load_element<T>(right.host + done * step);
       ++done;
     } while (done < right.elements && !ends_repeat(op, a == b));
     alu_sub<T>(a, b, flags);
@@ -144,10 +153,11 @@ struct Scas {
     const StringRun from = op.destination(sizeof(T), wanted, AccessKind::read);
     if (from.elements == 0) return 0;
     const T sought = read_register<T>(op.cpu.state, kEax);
+    const std::ptrdiff_t step = op.step<T>();
     u32 done = 0;
     T value;
     do {
-      value = load_element<T>(from.host + done * sizeof(T));
+      value = load_element<T>(from.host + done * step);
       ++done;
     } while (done < from.elements && !ends_repeat(op, value == sought));
     alu_sub<T>(sought, value, flags);
@@ -206,7 +216,7 @@ Outcome<> repeated(StringOp& op) {
   u32 budget = elements_per_round(cpu);
   FlagsImage flags = 0;
   while (count != 0) {
-    u32 done = op.backward() ? 0 : Operation::fast(op, std::min(count, budget), flags);
+    u32 done = Operation::fast(op, std::min(count, budget), flags);
     if (done == 0) {
       RS_TRY(Operation::one(op, flags));
       done = 1;

@@ -47,6 +47,40 @@ TEST_F(StringsTest, BackwardMoves) {
   EXPECT_EQ(reg(kEdi), kData + 1);
 }
 
+// Across pages, where source and destination lie apart, overlap with and against the direction.
+TEST_F(StringsTest, RepBackwardAcrossPages) {
+  constexpr u32 kCount = 3000, kTop = 0x14001;
+  for (const u32 to_top : {0x24803u, kTop + 5, kTop - 5, kTop - 4, kTop}) {
+    std::vector<u8> expected(0x30000);
+    for (u32 i = 0; i < expected.size(); ++i) {
+      expected[i] = static_cast<u8>(i * 7 + (i >> 8));
+      poke<u8>(0x10000 + i, expected[i]);
+    }
+    for (u32 i = 0; i < kCount; ++i) {
+      u32 element;
+      std::memcpy(&element, &expected[kTop - 0x10000 - 4 * i], 4);
+      std::memcpy(&expected[to_top - 0x10000 - 4 * i], &element, 4);
+    }
+    cpu_.state.rip = kCode;
+    cpu_.state.halted = 0;
+    set(kCount, kTop, to_top);
+    run({0xfd, 0xf3, 0xa5, 0xfc, 0xf4});
+    EXPECT_EQ(reg(kEcx), 0u);
+    EXPECT_EQ(reg(kEsi), kTop - 4 * kCount);
+    EXPECT_EQ(reg(kEdi), to_top - 4 * kCount);
+    EXPECT_EQ(std::memcmp(memory_.base() + 0x10000, expected.data(), expected.size()), 0) << to_top;
+  }
+}
+
+TEST_F(StringsTest, RepneScasbBackwardFindsTheByteBefore) {
+  put(0x11ffa, "/usr/bin/env");
+  cpu_.state.set_reg32(kEax, '/');
+  set(0xffffffff, 0, 0x11ffa + 11);
+  run({0xfd, 0xf2, 0xae, 0xfc, 0xf4});
+  EXPECT_EQ(reg(kEdi), 0x11ffau + 7);
+  EXPECT_TRUE(has_flag(kFlagZf));
+}
+
 TEST_F(StringsTest, RepStosFillsAndCounts) {
   cpu_.state.set_reg32(kEax, 0xcafebabe);
   set(3000, 0, 0x10002);

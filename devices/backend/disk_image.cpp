@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/messages.h"
 
 namespace ringshift {
 
@@ -32,7 +33,7 @@ Result<DiskImage> DiskImage::open(const std::string& path, bool read_only) {
 }
 
 bool DiskImage::complain(const char* doing) {
-  if (!complained_) fmt::print(stderr, "ringshift: {} disk {}: {}\n", doing, path_, std::strerror(errno));
+  if (!complained_) tell("{} disk {}: {}", doing, path_, std::strerror(errno));
   complained_ = true;
   return false;
 }

@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "base/messages.h"
+
 namespace ringshift {
 
 Result<FileBackend> FileBackend::create(const std::string& path) {
@@ -26,8 +28,7 @@ void FileBackend::write(std::span<const u8> bytes) {
     if (written < 0 && errno == EINTR) continue;
     if (!complained_) {
       complained_ = true;
-      fmt::print(stderr, "ringshift: cannot write to '{}': {}; output is lost\n", path_,
-                 std::strerror(written == 0 ? ENOSPC : errno));
+      tell("cannot write to '{}': {}; output is lost", path_, std::strerror(written == 0 ? ENOSPC : errno));
     }
     return;
   }

@@ -27,7 +27,6 @@ class I8254 final : public Device, public PortHandler {
 
   // Port 61h: counter 2's gate and output.
   void set_gate2(bool level);
-  bool gate2() const { return counters_[2].gate(); }
   bool output2();
 
   std::string_view name() const override { return "pit"; }

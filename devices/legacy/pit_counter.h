@@ -25,7 +25,6 @@ class PitCounter {
   void latch_count(u64 now);
   void latch_status(u64 now);
   void set_gate(bool level, u64 now);
-  bool gate() const { return gate_; }
 
   bool output(u64 now);
   // The first tick after `now` at which OUT rises, or kNever.

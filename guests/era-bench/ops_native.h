@@ -67,13 +67,15 @@ inline void set_task_switched(bool on) {
 u64 arm_timer(u32 microseconds);
 void acknowledge_timer();
 
-// By SYSENTER, which keeps nothing: ECX and EDX say where to return to.
+// By SYSENTER, which keeps nothing: ECX and EDX say where to return to. EBP points to the stack as in all
+// programs of Linux's: a monitor that runs this under Linux directly is asked for the word there.
 [[gnu::always_inline]] inline u32 system_call(u32 call, u32 first, u32 second) {
   u32 result;
-  asm volatile("movl %%esp, %%ecx\n movl $1f, %%edx\n sysenter\n1:"
-               : "=a"(result)
-               : "a"(call), "b"(first), "S"(second)
-               : "ecx", "edx", "memory");
+  asm volatile(
+      "pushl %%ebp\n movl %%esp, %%ebp\n movl %%esp, %%ecx\n movl $1f, %%edx\n sysenter\n1: popl %%ebp"
+      : "=a"(result)
+      : "a"(call), "b"(first), "S"(second)
+      : "ecx", "edx", "memory");
   return result;
 }
 inline void hypercall() {}

@@ -15,7 +15,8 @@ bool on_interrupt(Frame& frame) {
   return true;
 }
 
-// Whether the timer's interrupt comes within some 10 ms after `section`, which began with interrupts on.
+// Whether the timer's interrupt comes within some 10 ms or more after `section`, which began with interrupts
+// on.
 bool ticks_after(void (*section)()) {
   program_timer(0, 1193);
   asm volatile("sti");
@@ -23,6 +24,8 @@ bool ticks_after(void (*section)()) {
   g_ticks = 0;
   program_timer(0, 1193);
   wait_for_timer();
+  // Its output is seen high by the clock; a monitor's interrupt may come late by what its host needs.
+  for (u32 i = 0; i < 20000 && g_ticks == 0; ++i) in8(0x21);
   const u32 ticks = g_ticks;
   asm volatile("cli");
   return ticks != 0;

@@ -18,6 +18,8 @@ Lockstep::Lockstep(MachineConfig config, LockstepOptions options)
     : config_(std::move(config)), options_(std::move(options)) {
   RS_CHECK(config_.engines.size() == 2 && config_.icount_shift && options_.every != 0);
   config_.engine_turns.reset();
+  // Both machines' CPUID must be one.
+  config_.kvm_counts = config_.kvm_cpuid = config_.has_engine(EngineKind::kvm);
 }
 
 Result<std::unique_ptr<LockstepSide>> Lockstep::side(EngineKind engine, MachineBackends backends) const {
@@ -42,6 +44,7 @@ Result<LockstepReport> Lockstep::run(MachineBackends outputs) {
     tested->forget_io();
     reference->forget_io();
   }
+  report.notes = tested->notes() + reference->notes();
   return report;
 }
 
@@ -82,7 +85,9 @@ Result<std::string> Lockstep::probe(std::size_t step) {
                       state,
                       std::span(r.side->io()).first(r.io_counts[step]),
                       reference_.ram->after(step),
-                      devices};
+                      devices,
+                      last ? r.side->failure() : std::string_view(),
+                      r.side->by_kvm()};
   return difference_of(probed_->course(), wanted);
 }
 

@@ -34,6 +34,7 @@ struct LockstepReport {
   bool exact = false;  // they differ: eip is the instruction, not only the block
   u32 eip = 0;         // of the first that goes wrong
   std::string text;    // all that there is to say about it
+  std::string notes;   // what was not compared, where an engine leaves some of it to the CPU model
 };
 
 class Lockstep {

@@ -50,13 +50,43 @@ std::string ram_difference(const GuestMemory& left, const GuestMemory& right) {
   return {};
 }
 
+// KVM gives G back as the limit suggests it, whatever the descriptor said; nothing shows a loaded segment's
+// G.
+VcpuState without_granularity(VcpuState state) {
+  for (SegmentRegister& segment : state.seg) segment.attributes &= ~kSegGranular;
+  state.ldtr.attributes &= ~kSegGranular;
+  state.tr.attributes &= ~kSegGranular;
+  return state;
+}
+
+std::string state_difference(const Course& left, const Course& right) {
+  if (!left.by_kvm && !right.by_kvm)
+    return bt::first_difference(left.state, right.state, bt::FxStates::compare);
+  return bt::first_difference(without_granularity(left.state), without_granularity(right.state),
+                              bt::FxStates::compare);
+}
+
+std::string end_text(const Course& course) {
+  const std::string text =
+      fmt::format("{} after {} instructions", outcome_name(course.ended), course.retired);
+  return course.failure.empty() ? text : fmt::format("{} ({})", text, course.failure);
+}
+
+class NoteSink final : public StatsSink {
+ public:
+  std::string text;
+  void count(std::string_view group, std::string_view name, u64 value) override {
+    if (group == "kvm") text += fmt::format("kvm: {} {}\n", value, name);
+  }
+  void figure(std::string_view, std::string_view, double, std::string_view) override {}
+};
+
 }  // namespace
 
 std::string difference_of(const Course& left, const Course& right) {
   if (left.ended != right.ended || left.retired != right.retired)
-    return fmt::format("{} after {} instructions / {} after {}", outcome_name(left.ended), left.retired,
-                       outcome_name(right.ended), right.retired);
-  std::string text = bt::first_difference(left.state, right.state, bt::FxStates::compare);
+    return fmt::format("{} / {}", end_text(left), end_text(right));
+  std::string text = state_difference(left, right);
   if (text.empty()) text = io_difference(left.io, right.io);
   if (text.empty()) text = ram_difference(left.ram, right.ram);
   const bool known = !left.devices.empty() && !right.devices.empty();
@@ -70,6 +100,7 @@ Result<std::unique_ptr<LockstepSide>> LockstepSide::create(MachineConfig config,
                                                            MachineBackends backends) {
   config.engines = {engine};
   std::unique_ptr<LockstepSide> side(new LockstepSide);
+  side->by_kvm_ = engine == EngineKind::kvm;
   side->machine_ = RS_TRY(Machine::create(std::move(config), std::move(backends), Tracer{}));
   side->machine_->record_io(&side->io_);
   return side;
@@ -82,9 +113,24 @@ bool LockstepSide::run_to(u64 retired) {
 
 Course LockstepSide::course() {
   devices_ = machine_->device_state();
-  return {outcome_.kind,         machine_->cpu().control.retired,
-          machine_->cpu().state, io_.events(),
-          machine_->memory(),    devices_};
+  return {outcome_.kind,
+          machine_->cpu().control.retired,
+          machine_->cpu().state,
+          io_.events(),
+          machine_->memory(),
+          devices_,
+          failure(),
+          by_kvm_};
+}
+
+std::string_view LockstepSide::failure() const {
+  return outcome_.error ? std::string_view(outcome_.error->message) : std::string_view();
+}
+
+std::string LockstepSide::notes() const {
+  NoteSink sink;
+  if (by_kvm_) machine_->report(sink);
+  return sink.text;
 }
 
 }  // namespace ringshift

@@ -15,6 +15,8 @@ struct Course {
   std::span<const bt::IoEvent> io;  // since the last comparison
   const GuestMemory& ram;
   std::span<const u8> devices;  // empty: not known
+  std::string_view failure{};   // if it ended so
+  bool by_kvm = false;          // what KVM doesn't keep of a state isn't compared
 };
 
 // The first difference in words, "EAX: 00000001 / 00000002"; empty if there is none. Accessed and dirty bits
@@ -37,6 +39,11 @@ class LockstepSide {
   std::string_view name() const { return machine_->engines().current_name(); }
   const VcpuState& state() { return machine_->cpu().state; }
   const RunOutcome& outcome() const { return outcome_; }
+  // Of a run that the engine itself ended.
+  std::string_view failure() const;
+  bool by_kvm() const { return by_kvm_; }
+  // Of an engine that steps: what it did and what it left to the CPU model, a line each; else empty.
+  std::string notes() const;
 
  private:
   LockstepSide() = default;
@@ -44,6 +51,7 @@ class LockstepSide {
   bt::IoRecorder io_;
   RunOutcome outcome_{RunOutcome::Kind::reached};
   std::vector<u8> devices_;
+  bool by_kvm_ = false;
 };
 
 }  // namespace ringshift

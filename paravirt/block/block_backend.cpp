@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "base/check.h"
+#include "base/messages.h"
 
 namespace ringshift::xen {
 
@@ -137,7 +138,7 @@ void BlockBackend::disconnect() {
 
 void BlockBackend::close_broken(const char* why) {
   disconnect();
-  if (!complained_) fmt::print(stderr, "ringshift: xen: disk {} is closed: {}\n", name_, why);
+  if (!complained_) tell("xen: disk {} is closed: {}", name_, why);
   complained_ = true;
   set_state(xen32::XenbusStateClosing);
 }

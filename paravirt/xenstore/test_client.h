@@ -8,6 +8,9 @@
 
 namespace ringshift::xen::test {
 
+// What a request that changes something is answered with, its NUL included.
+inline const std::string kOk("OK", 3);
+
 struct Message {
   u32 type = xen32::XS_INVALID;
   u32 request = 0;

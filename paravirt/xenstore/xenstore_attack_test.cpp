@@ -7,7 +7,6 @@ namespace ringshift::xen::test {
 namespace {
 
 using namespace xen32;
-const std::string kOk("OK", 3);
 
 TEST(XenstoreAttack, IndicesThatCannotBeEndTheConnection) {
   for (const u32 jump : {u32{XENSTORE_RING_SIZE + 1}, u32{0x8000'0000}, u32{0xffff'ffff}}) {

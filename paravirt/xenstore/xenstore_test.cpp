@@ -6,7 +6,6 @@ namespace {
 
 using namespace xen32;
 using Strings = std::vector<std::string>;
-const std::string kOk("OK", 3);
 
 TEST(Xenstore, ReadsWritesAndLists) {
   XenstoreRig rig;

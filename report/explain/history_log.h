@@ -1,6 +1,8 @@
 // HistoryLog: what becomes of translated blocks, as it happens, a line of JSON an event, in a file.
 #pragma once
 
+#include <fmt/core.h>
+
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -35,6 +37,12 @@ class HistoryLog final : public bt::HistoryListener {
     void operator()(std::FILE* file) const { std::fclose(file); }
   };
   HistoryLog(std::FILE* file, bt::HistoryListener* next) : file_(file), next_(next) {}
+
+  template <class... Args>
+  void write(fmt::format_string<Args...> format, Args&&... args) {
+    put(fmt::format(format, std::forward<Args>(args)...));
+  }
+  void put(const std::string& line);
 
   std::unique_ptr<std::FILE, Close> file_;
   bt::HistoryListener* next_;

@@ -40,7 +40,9 @@ def compare(ringshift, *options, timeout=500):
 def check_modes(failures, data, rows):
     modes = {mode["id"]: mode for mode in data["modes"]}
     failures.expect(list(modes) == ALL + ["hostile"], f"modes: {list(modes)}")
-    sure = ["interp", "bt", "native"] + (["qemu-tcg"] if shutil.which("qemu-system-i386") else [])
+    # A host without 32-bit programs says so of its native rows.
+    native = modes["native"]["state"] == "complete" or "32-bit" not in modes["native"]["reason"]
+    sure = ["interp", "bt"] + (["native"] if native else []) + (["qemu-tcg"] if shutil.which("qemu-system-i386") else [])
     for name in sure:
         mode = modes[name]
         failures.expect(mode["state"] == "complete" and mode["runs"] == 2, f"{name}: {mode['state']}: {mode['reason']}")
@@ -56,7 +58,7 @@ def check_modes(failures, data, rows):
             if words[:1] == ["checksum"]:
                 failures.expect(cell.get("checksum") == words[1], f"{name}, {row}: checksum {cell.get('checksum')}")
     computes = [row for row in rows if row.startswith("compute-")]
-    for row in computes:
+    for row in computes if native else []:
         failures.expect(modes["native"]["cells"][row]["checksum"] == rows[row][1], f"native, {row}: checksum")
     for name, mode in modes.items():
         if mode["state"] != "complete":

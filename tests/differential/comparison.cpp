@@ -46,6 +46,24 @@ void compare_fx(std::string& out, const std::array<u8, 512>& expected, std::arra
   for (unsigned i = 0; i < 8; ++i) one(fmt::format("xmm{}", i), 160 + 16 * i, 16);
 }
 
+std::string compare_state(const RunResult& expected, const RunResult& actual, const Ignored& ignored) {
+  std::string out;
+  differ(out, "vector", expected.stop.vector, actual.stop.vector);
+  if (expected.stop.vector == actual.stop.vector && !ignored.address) {
+    if (has_error_code(expected.stop.vector))
+      differ(out, "error code", expected.stop.error, actual.stop.error);
+    if (expected.stop.vector == 14) differ(out, "cr2", expected.stop.address, actual.stop.address);
+  }
+  differ(out, "eip", expected.state.eip, actual.state.eip);
+  differ(out, "eflags", expected.state.eflags & ~kRf, actual.state.eflags & ~kRf);
+  for (unsigned i = 0; i < 8; ++i)
+    if (!ignored.registers || i == 4) differ(out, kNames[i], expected.state.gpr[i], actual.state.gpr[i]);
+  differ(out, "ds", expected.state.ds, actual.state.ds);
+  differ(out, "es", expected.state.es, actual.state.es);
+  if (!ignored.fx) compare_fx(out, expected.state.fx, actual.state.fx, ignored.precision);
+  return out;
+}
+
 }  // namespace
 
 std::string describe(const RunResult& result) {
@@ -104,23 +122,10 @@ void Comparison::write_code(const std::vector<u8>& code, u32 start) {
   old_length_ = static_cast<u32>(code.size());
 }
 
-std::string Comparison::compare(const RunResult& expected, const RunResult& actual) {
+std::string Comparison::compare(const RunResult& expected, const RunResult& actual, bool memory) {
   const Ignored ignored = known_difference({expected_.arena(kCode), kArenas[kCode].size()}, expected, actual);
-  std::string out;
-  if (ignored.all) return out;
-  differ(out, "vector", expected.stop.vector, actual.stop.vector);
-  if (expected.stop.vector == actual.stop.vector && !ignored.address) {
-    if (has_error_code(expected.stop.vector))
-      differ(out, "error code", expected.stop.error, actual.stop.error);
-    if (expected.stop.vector == 14) differ(out, "cr2", expected.stop.address, actual.stop.address);
-  }
-  differ(out, "eip", expected.state.eip, actual.state.eip);
-  differ(out, "eflags", expected.state.eflags & ~kRf, actual.state.eflags & ~kRf);
-  for (unsigned i = 0; i < 8; ++i)
-    if (!ignored.registers || i == 4) differ(out, kNames[i], expected.state.gpr[i], actual.state.gpr[i]);
-  differ(out, "ds", expected.state.ds, actual.state.ds);
-  differ(out, "es", expected.state.es, actual.state.es);
-  if (!ignored.fx) compare_fx(out, expected.state.fx, actual.state.fx, ignored.precision);
+  std::string out = ignored.all ? std::string() : compare_state(expected, actual, ignored);
+  if (memory && !ignored.memory) out += compare_memory();
   return out;
 }
 
@@ -148,16 +153,18 @@ std::string Comparison::differences(const Sequence& sequence, const TestCase& te
   write_code(*code, sequence.start);
   fill(expected_);
   const RunResult expected = expected_.run(test.state);
-  if (expected.stop.vector == kEndless) return {};
+  if (expected.stop.vector == kEndless) {
+    ++endless_;
+    return {};
+  }
   ++stops_[expected.stop.vector % stops_.size()];
   if (expected.state.eip == sequence.start - sequence.base + code->size() - 1) ++finished_;
   for (unsigned i = 0; i < repeat; ++i) {
     fill(actual_);
     const RunResult actual = actual_.run(test.state);
-    std::string out = compare(expected, actual);
     // A trap may come between a store of the x87 environment and its clean-up.
     const bool cut_short = expected.stop.vector == 1 || expected.stop.vector == 17;
-    if (!cut_short || !sequence.stores_environment()) out += compare_memory();
+    std::string out = compare(expected, actual, !cut_short || !sequence.stores_environment());
     if (out.empty()) continue;
     if (repeat > 1) out = fmt::format("  in run {} of {}\n", i + 1, repeat) + out;
     return out + " expected: " + describe(expected) + " got: " + describe(actual);

@@ -22,12 +22,14 @@ class Comparison {
   // How the sequences ended on `expected`: shows what the draw really reaches.
   u64 stops(unsigned vector) const { return stops_[vector]; }
   u64 finished() const { return finished_; }
+  // Sequences that go round for ever, and were not compared.
+  u64 endless() const { return endless_; }
 
  private:
   void fill(Runner& runner);
   void write_code(const std::vector<u8>& code, u32 start);
   void prepare_memory(u64 seed);
-  std::string compare(const RunResult& expected, const RunResult& actual);
+  std::string compare(const RunResult& expected, const RunResult& actual, bool memory);
   std::string compare_memory();
 
   Runner& expected_;
@@ -38,6 +40,7 @@ class Comparison {
   bool filled_ = false;
   std::array<u64, 32> stops_{};
   u64 finished_ = 0;
+  u64 endless_ = 0;
   u32 old_start_ = 0, old_length_ = 0;
 };
 

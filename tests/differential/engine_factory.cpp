@@ -1,7 +1,9 @@
-// EngineFactory: the interpreter, and the translator in each way of reaching memory.
+// EngineFactory: the interpreter, the host's CPU in 64-bit mode, and the translator in each way of reaching
+// memory.
 #include "tests/differential/engine_factory.h"
 
 #include "cpu-model/interp/interpreter.h"
+#include "tests/differential/long_mode_engine.h"
 #include "translator/bt_engine.h"
 
 namespace ringshift::differential {
@@ -24,6 +26,7 @@ const std::vector<EngineFactory>& engine_factories() {
        [](Cpu& cpu) -> Result<std::unique_ptr<ExecutionEngine>> {
          return std::make_unique<Interpreter>(cpu);
        }},
+      {"host64", create_long_mode_engine},
       bt("bt-soft", BtOptions::Memory::soft),
       bt("bt-window", BtOptions::Memory::window),
       bt("bt", BtOptions::Memory::automatic),

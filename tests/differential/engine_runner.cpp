@@ -4,10 +4,13 @@
 // the interrupted state are then read from EIP and the ring 0 stack.
 #include "tests/differential/engine_runner.h"
 
+#include <optional>
+
 #include <cstring>
 
 #include "base/check.h"
 #include "cpu-model/segmentation.h"
+#include "tests/differential/endless_watch.h"
 #include "tests/differential/small_segments.h"
 
 namespace ringshift::differential {
@@ -20,7 +23,6 @@ constexpr u64 kPdpt = 0x1000;
 constexpr u64 kDirectories = 0x2000;  // four
 constexpr u64 kTables = 0x6000;
 constexpr u64 kSystem = 0x10000;  // GDT, IDT, TSS, stubs, stack: a page each
-constexpr u64 kArenaPages = 0x20000;
 constexpr u32 kGdt = kSystemLinear, kIdt = kSystemLinear + 0x1000, kTss = kSystemLinear + 0x2000;
 constexpr u32 kStubs = kSystemLinear + 0x3000, kStackTop = kSystemLinear + 0x5000;
 constexpr u32 kLdtOffset = 0x800;  // in the GDT's page
@@ -48,12 +50,6 @@ SegmentRegister segment_of(u16 selector) {
   }
   if (selector == kUserCs) return flat(kUserCs, 0xfb);
   return selector == kUserDs ? flat(kUserDs, 0xf3) : SegmentRegister{0, 0, kSegUnusable, 0, 0, 0};
-}
-
-u64 arena_physical(unsigned index) {
-  u64 gpa = kArenaPages;
-  for (unsigned i = 0; i < index; ++i) gpa += kArenas[i].size();
-  return gpa;
 }
 
 }  // namespace
@@ -164,10 +160,14 @@ RunResult EngineRunner::run(const UserState& user) {
   state.segment(Seg::ds) = segment_of(user.ds);
   state.segment(Seg::es) = segment_of(user.es);
   engine_->restore(state);
+  std::optional<EndlessWatch> watch;
+  if (tells_endless_) watch.emplace(control_);
   const ExitReason reason = engine_->run(*this);
   engine_->save(state);
   RunResult result = read_stop(state);
   if (reason != ExitReason::halted) result.stop.vector = 0x1000 + static_cast<u32>(reason);
+  if (watch && watch->ended() && reason == ExitReason::requested) result.stop.vector = kEndless;
+  control_.clear_event(kEventExit);
   return result;
 }
 

@@ -6,15 +6,20 @@
 #include "base/trace.h"
 #include "cpu-model/cpu.h"
 #include "cpu-model/cpuid.h"
+#include "cpu-model/empty_board.h"
 #include "cpu-model/execution_engine.h"
 #include "memory/guest_memory.h"
 #include "memory/physical_map.h"
+#include "tests/differential/arena_mapping.h"
 #include "tests/differential/engine_factory.h"
 #include "tests/differential/flat_machine.h"
 
 namespace ringshift::differential {
 
-class EngineRunner final : public Runner, private CpuIo {
+// Where an arena stands in the machine's memory.
+constexpr u64 arena_physical(unsigned index) { return 0x20000 + arena_offset(index); }
+
+class EngineRunner final : public Runner, private EmptyBoard {
  public:
   static Result<std::unique_ptr<EngineRunner>> create(const EngineFactory& factory, bool low_arena);
 
@@ -22,6 +27,9 @@ class EngineRunner final : public Runner, private CpuIo {
   const u8* arena(ArenaIndex index) const override;
   RunResult run(const UserState& state) override;
   void report(StatsSink& sink) const { engine_->report(sink); }
+  // Runs that go round for ever end with kEndless, as HostRunner's do: for the one that results are expected
+  // from.
+  void tell_endless() { tells_endless_ = true; }
 
  private:
   EngineRunner(GuestMemory memory, CpuidTable cpuid);
@@ -32,16 +40,6 @@ class EngineRunner final : public Runner, private CpuIo {
   void prepare_base_state();
   RunResult read_stop(const VcpuState& state) const;
 
-  u32 port_in(u16, unsigned) override { return ~0u; }
-  void port_out(u16, unsigned, u32) override {}
-  u64 mmio_read(Gpa, unsigned) override { return ~u64{0}; }
-  void mmio_write(Gpa, unsigned, u64) override {}
-  int acknowledge_interrupt() override { return -1; }
-  u64 read_tsc() override { return 0; }
-  void service(u32) override {}
-  void apic_base_changed(u64) override {}
-  void set_ferr(bool) override {}
-
   GuestMemory memory_;
   PhysicalMap physical_;
   CpuidTable cpuid_;
@@ -51,6 +49,7 @@ class EngineRunner final : public Runner, private CpuIo {
   std::unique_ptr<ExecutionEngine> engine_;
   VcpuState base_{};
   u64 next_table_;
+  bool tells_endless_ = false;
 };
 
 }  // namespace ringshift::differential

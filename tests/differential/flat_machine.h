@@ -17,7 +17,7 @@ struct Arena {
   u32 pages;
   bool writable;
   bool executable;
-  u32 size() const { return pages * kPageSize; }
+  constexpr u32 size() const { return pages * kPageSize; }
 };
 
 enum ArenaIndex : unsigned { kCode, kData, kReadOnly, kStack, kLow, kArenaCount };

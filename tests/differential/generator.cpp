@@ -4,38 +4,13 @@
 #include <cstring>
 #include <initializer_list>
 
+#include "tests/differential/items.h"
 #include "tests/differential/random_values.h"
 #include "tests/differential/small_segments.h"
 
 namespace ringshift::differential {
 
 namespace {
-
-Item raw(std::initializer_list<u8> bytes) { return Item{.bytes = bytes}; }
-
-// The value's low `size` bytes.
-Item& append(Item& item, u32 value, unsigned size) {
-  for (unsigned i = 0; i < size; ++i) item.bytes.push_back(static_cast<u8>(value >> (8 * i)));
-  return item;
-}
-
-Item with16(std::initializer_list<u8> bytes, u32 value) {
-  Item item = raw(bytes);
-  return append(item, value, 2);
-}
-
-Item with32(std::initializer_list<u8> bytes, u32 value) {
-  Item item = raw(bytes);
-  return append(item, value, 4);
-}
-
-Item branch(std::initializer_list<u8> bytes, Item::Fix fix, u8 offset, u32 target) {
-  Item item = raw(bytes);
-  item.fix = fix;
-  item.fix_offset = offset;
-  item.target = target;
-  return item;
-}
 
 u32 data_address(Random& random, u32 alignment) {
   return kArenas[kData].base + random.below(kArenas[kData].size() - 600) / alignment * alignment;
@@ -222,19 +197,27 @@ Sequence Generator::draw_sequence(Random& random, UserState& state) const {
     items.back().essential = true;
   }
   std::vector<Loop> loops;
-  while (items.size() < wanted) {
-    const u32 kind = random.below(100);
-    if (kind < 12)
-      place.code16 ? append_template16(random, knowledge, place, items)
-                   : append_template(random, knowledge, place, items);
-    else if (kind < 16)
-      loops.push_back(append_loop(random, knowledge, place, items));
-    else {
-      Item item = source_.draw(random, knowledge, InstructionSource::Limits::none, place);
-      item.target = static_cast<u32>(items.size()) + 1 + random.below(4);
-      items.push_back(std::move(item));
-    }
+  while (items.size() < wanted) append_user_code(random, knowledge, place, items, loops);
+  bound_targets(items, loops);
+  return sequence;
+}
+
+void Generator::append_user_code(Random& random, RegisterKnowledge& knowledge, const Place& place,
+                                 std::vector<Item>& items, std::vector<Loop>& loops) const {
+  const u32 kind = random.below(100);
+  if (kind < 12)
+    place.code16 ? append_template16(random, knowledge, place, items)
+                 : append_template(random, knowledge, place, items);
+  else if (kind < 16)
+    loops.push_back(append_loop(random, knowledge, place, items));
+  else {
+    Item item = source_.draw(random, knowledge, InstructionSource::Limits::none, place);
+    item.target = static_cast<u32>(items.size()) + 1 + random.below(4);
+    items.push_back(std::move(item));
   }
+}
+
+void Generator::bound_targets(std::vector<Item>& items, const std::vector<Loop>& loops) {
   for (u32 i = 0; i < items.size(); ++i) {
     u32& target = items[i].target;
     if (target > items.size()) target = static_cast<u32>(items.size());
@@ -242,7 +225,6 @@ Sequence Generator::draw_sequence(Random& random, UserState& state) const {
     for (const Loop& loop : loops)
       if (target > loop.begin && target < loop.end && i < loop.begin) target = loop.begin;
   }
-  return sequence;
 }
 
 TestCase Generator::generate(u64 seed, u64 number) const {

@@ -23,17 +23,23 @@ class Generator {
       : source_(cpuid), low_arena_(low_arena), small_segments_(small_segments) {}
   TestCase generate(u64 seed, u64 number) const;
 
- private:
   using Place = InstructionSource::Place;
+  struct Loop {
+    u32 begin, end;  // items
+  };
+  // One more instruction, template or loop of user-level code.
+  void append_user_code(Random& random, RegisterKnowledge& knowledge, const Place& place,
+                        std::vector<Item>& items, std::vector<Loop>& loops) const;
+  // Of the branches ahead: none leads beyond the end, and into a loop only through what bounds it.
+  static void bound_targets(std::vector<Item>& items, const std::vector<Loop>& loops);
+
+ private:
   Sequence draw_sequence(Random& random, UserState& state) const;
   void append_template(Random& random, RegisterKnowledge& knowledge, const Place& place,
                        std::vector<Item>& items) const;
   // The same in 16-bit code.
   void append_template16(Random& random, RegisterKnowledge& knowledge, const Place& place,
                          std::vector<Item>& items) const;
-  struct Loop {
-    u32 begin, end;  // items
-  };
   Loop append_loop(Random& random, RegisterKnowledge& knowledge, const Place& place,
                    std::vector<Item>& items) const;
 

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -14,13 +15,12 @@
 #include <iterator>
 
 #include "base/check.h"
+#include "tests/differential/host_signals.h"
 #include "tests/differential/small_segments.h"
 
 extern "C" {
 void ringshift_host_enter(ringshift::differential::HostContext* context);
 void ringshift_host_return();
-void ringshift_host_handler(int, siginfo_t*, void*);
-void ringshift_host_signal(int signal, siginfo_t*, void* context);
 }
 
 namespace ringshift::differential {
@@ -32,31 +32,15 @@ static_assert(offsetof(HostContext, ds) == 1104 && offsetof(HostContext, es) == 
 
 namespace {
 
+// The faults, and what ends code that goes round for ever.
 constexpr int kSignals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGPROF};
 // Of CPU time; a run that sees two of them goes round for ever.
 constexpr suseconds_t kTickMicroseconds = 200000;
-constexpr std::size_t kSignalStack = 256 * 1024;
 
 // A signal handler has no other way to its runner.
 HostRunner* g_runner = nullptr;
 
-// Handlers only while the host runs guest code: an engine may have its own for the same signals.
-class HandlerScope {
- public:
-  HandlerScope() {
-    struct sigaction action {};
-    action.sa_sigaction = ringshift_host_handler;
-    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
-    for (unsigned i = 0; i < std::size(kSignals); ++i) sigaction(kSignals[i], &action, &previous_[i]);
-  }
-  HandlerScope(const HandlerScope&) = delete;
-  ~HandlerScope() {
-    for (unsigned i = 0; i < std::size(kSignals); ++i) sigaction(kSignals[i], &previous_[i], nullptr);
-  }
-
- private:
-  struct sigaction previous_[std::size(kSignals)];
-};
+bool to_runner(int signal, ucontext_t& context) { return g_runner->capture(signal, context); }
 
 bool fill_ldt() {
   for (unsigned i = 0; i < kSmallSegments.size(); ++i) {
@@ -76,12 +60,6 @@ bool fill_ldt() {
   return true;
 }
 
-u32 arena_offset(unsigned index) {
-  u32 offset = 0;
-  for (unsigned i = 0; i < index; ++i) offset += kArenas[i].size();
-  return offset;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<HostRunner>> HostRunner::create() {
@@ -90,13 +68,6 @@ Result<std::unique_ptr<HostRunner>> HostRunner::create() {
   RS_TRY(runner->map());
   runner->has_small_segments_ = fill_ldt();
 
-  runner->signal_stack_ =
-      mmap(nullptr, kSignalStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (runner->signal_stack_ == MAP_FAILED) return fail(ErrorKind::internal, "no signal stack");
-  stack_t stack{};
-  stack.ss_sp = runner->signal_stack_;
-  stack.ss_size = kSignalStack;
-  sigaltstack(&stack, nullptr);
   g_runner = runner.get();
   ::signal(SIGPROF, SIG_IGN);
   const itimerval ticks = {{0, kTickMicroseconds}, {0, kTickMicroseconds}};
@@ -104,21 +75,33 @@ Result<std::unique_ptr<HostRunner>> HostRunner::create() {
   return runner;
 }
 
+bool HostRunner::host_can() {
+  constexpr unsigned kPatienceSeconds = 10;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(kPatienceSeconds);
+    const auto runner = create();
+    if (!runner) ::_exit(1);
+    constexpr u8 kHlt = 0xf4;
+    UserState state;
+    state.eip = kArenas[kCode].base;
+    state.gpr[4] = kArenas[kStack].base + kPageSize;
+    (*runner)->write(state.eip, {&kHlt, 1});
+    const RunResult result = (*runner)->run(state);
+    ::_exit(result.stop.vector == 13 && result.state.cs == kUserCs ? 0 : 1);
+  }
+  int status = 0;
+  return child > 0 && ::waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
 HostRunner::~HostRunner() {
   if (g_runner == this) {
     const itimerval none = {};
     setitimer(ITIMER_PROF, &none, nullptr);
     ::signal(SIGPROF, SIG_IGN);
-    stack_t stack{};
-    stack.ss_flags = SS_DISABLE;
-    sigaltstack(&stack, nullptr);
     g_runner = nullptr;
   }
-  for (unsigned i = 0; i < kArenaCount; ++i)
-    if (i != kLow || has_low_)
-      munmap(reinterpret_cast<void*>(static_cast<std::uintptr_t>(kArenas[i].base)), kArenas[i].size());
   if (alias_ != nullptr) munmap(alias_, arena_offset(kArenaCount));
-  if (signal_stack_ != nullptr) munmap(signal_stack_, kSignalStack);
 }
 
 Result<void> HostRunner::map() {
@@ -131,23 +114,7 @@ Result<void> HostRunner::map() {
   alias_ = static_cast<u8*>(alias);
   std::memset(alias_, 0, total);
 
-  for (unsigned i = 0; i < kArenaCount; ++i) {
-    const Arena& arena = kArenas[i];
-    int protection = PROT_READ;
-    if (arena.writable) protection |= PROT_WRITE;
-    if (arena.executable) protection |= PROT_EXEC;
-    void* const wanted = reinterpret_cast<void*>(static_cast<std::uintptr_t>(arena.base));
-    void* got = mmap(wanted, arena.size(), protection, MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_POPULATE,
-                     memory_.get(), arena_offset(i));
-    if (got != wanted) {
-      if (got != MAP_FAILED) munmap(got, arena.size());
-      if (i == kLow) continue;
-      return fail(ErrorKind::internal, "the {} arena at {:#x} can't be had: {}", arena.name, arena.base,
-                  std::strerror(errno));
-    }
-    if (i == kLow) has_low_ = true;
-  }
-  return {};
+  return arenas_.map(memory_.get(), 0);
 }
 
 void HostRunner::write(u32 address, std::span<const u8> bytes) {
@@ -175,7 +142,7 @@ RunResult HostRunner::run(const UserState& state) {
   context_.es = state.es;
   ticks_ = 0;
   {
-    const HandlerScope scope;
+    const HostSignals signals(kSignals, to_runner);
     ringshift_host_enter(&context_);
   }
   return result_;
@@ -209,15 +176,4 @@ bool HostRunner::capture(int signal, ucontext_t& context) {
   return true;
 }
 
-namespace {
-bool capture(int signal, void* context) {
-  return g_runner != nullptr && g_runner->capture(signal, *static_cast<ucontext_t*>(context));
-}
-}  // namespace
-
 }  // namespace ringshift::differential
-
-// A signal of this program's own: gone back to with the default action, which ends it where it stands.
-void ringshift_host_signal(int signal, siginfo_t*, void* context) {
-  if (!ringshift::differential::capture(signal, context)) ::signal(signal, SIG_DFL);
-}

@@ -7,7 +7,9 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "tests/differential/arena_mapping.h"
 #include "tests/differential/flat_machine.h"
+#include "tests/differential/host_signals.h"
 
 namespace ringshift::differential {
 
@@ -26,13 +28,16 @@ class HostRunner final : public Runner {
  public:
   // Fails where the low addresses aren't free (a program that isn't position-independent).
   static Result<std::unique_ptr<HostRunner>> create();
+  // Whether this host runs 32-bit code at all (a hypervisor may let 64-bit segments pass alone): tried in a
+  // child.
+  static bool host_can();
   HostRunner(const HostRunner&) = delete;
   ~HostRunner() override;
 
   void write(u32 address, std::span<const u8> bytes) override;
   const u8* arena(ArenaIndex index) const override;
   RunResult run(const UserState& state) override;
-  bool has_low_arena() const { return has_low_; }
+  bool has_low_arena() const { return arenas_.has_low(); }
   // Whether the kernel let the LDT be filled (small_segments.h).
   bool has_small_segments() const { return has_small_segments_; }
 
@@ -44,12 +49,12 @@ class HostRunner final : public Runner {
   Result<void> map();
   UniqueFd memory_;
   u8* alias_ = nullptr;  // all arenas, writable, one after another
-  bool has_low_ = false;
   bool has_small_segments_ = false;
   unsigned ticks_ = 0;
   HostContext context_{};
   RunResult result_{};
-  void* signal_stack_ = nullptr;
+  ArenaMapping arenas_;
+  SignalStack signal_stack_;
 };
 
 }  // namespace ringshift::differential

@@ -218,17 +218,13 @@ int gpr_of(ZydisRegister reg) {
 
 }  // namespace
 
-InstructionSource::InstructionSource(const CpuidTable& cpuid) : decoder_(cpuid) {
-  ZydisDecoderInit(&zydis_[0], ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
-  ZydisDecoderInit(&zydis_[1], ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_16);
-  for (const auto feature :
-       {ZYDIS_DECODER_MODE_MPX, ZYDIS_DECODER_MODE_CET, ZYDIS_DECODER_MODE_LZCNT, ZYDIS_DECODER_MODE_TZCNT,
-        ZYDIS_DECODER_MODE_WBNOINVD, ZYDIS_DECODER_MODE_CLDEMOTE})
-    for (ZydisDecoder& decoder : zydis_) ZydisDecoderEnableMode(&decoder, feature, ZYAN_FALSE);
-}
+InstructionSource::InstructionSource(const CpuidTable& cpuid)
+    : decoder_(cpuid),
+      zydis_{zydis_decoder(ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32),
+             zydis_decoder(ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_16)} {}
 
-bool InstructionSource::acceptable(Random& random, const u8* bytes, unsigned length, const Decoded& decoded,
-                                   Limits limits, bool code16) const {
+bool InstructionSource::acceptable(Random& random, const u8* bytes, unsigned length,
+                                   const ZydisDecoding& decoded, Limits limits, bool code16) const {
   const ZydisDecodedInstruction& insn = decoded.insn;
   if (insn.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY || excluded(insn.mnemonic)) return false;
   Instruction ours;
@@ -250,8 +246,7 @@ bool InstructionSource::acceptable(Random& random, const u8* bytes, unsigned len
       category == ZYDIS_CATEGORY_IOSTRINGOP)
     if (!random.chance(3)) return false;
 
-  for (unsigned i = 0; i < insn.operand_count; ++i) {
-    const ZydisDecodedOperand& operand = decoded.operands[i];
+  for (const ZydisDecodedOperand& operand : decoded.all_operands()) {
     const bool writes = (operand.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0;
     if (operand.type != ZYDIS_OPERAND_TYPE_REGISTER || !writes) continue;
     if (ZydisRegisterGetClass(operand.reg.value) == ZYDIS_REGCLASS_SEGMENT) return false;
@@ -281,10 +276,8 @@ Item InstructionSource::draw(Random& random, RegisterKnowledge& knowledge, Limit
     while (candidate.length < sizeof candidate.bytes)
       candidate.put(small_immediates && candidate.length % 4 != 0 ? 0 : random.byte());
 
-    Decoded decoded;
-    if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&zydis_[place.code16], candidate.bytes, 15, &decoded.insn,
-                                             decoded.operands)))
-      continue;
+    ZydisDecoding decoded;
+    if (!decode(zydis_[place.code16], {candidate.bytes, 15}, decoded)) continue;
     const ZydisDecodedInstruction& insn = decoded.insn;
     // MOV to and from [disp] without ModRM: send it to the arena.
     const unsigned displacement = insn.raw.disp.size / 8;
@@ -303,8 +296,7 @@ Item InstructionSource::draw(Random& random, RegisterKnowledge& knowledge, Limit
                               : Item::Fix::relative32;
       item.fix_offset = insn.raw.imm[0].offset;
     }
-    for (unsigned i = 0; i < insn.operand_count; ++i) {
-      const ZydisDecodedOperand& operand = decoded.operands[i];
+    for (const ZydisDecodedOperand& operand : decoded.all_operands()) {
       if (operand.type != ZYDIS_OPERAND_TYPE_REGISTER ||
           (operand.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) == 0)
         continue;

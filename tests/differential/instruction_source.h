@@ -1,14 +1,13 @@
 // InstructionSource: draws random user-level instructions that the CPU model under test has.
 #pragma once
 
-#include <Zydis/Zydis.h>
-
 #include <optional>
 
 #include "cpu-model/cpuid.h"
 #include "cpu-model/instruction.h"
 #include "tests/differential/random.h"
 #include "tests/differential/sequence.h"
+#include "tests/differential/zydis_decoding.h"
 
 namespace ringshift::differential {
 
@@ -34,12 +33,8 @@ class InstructionSource {
   Item draw(Random& random, RegisterKnowledge& knowledge, Limits limits, const Place& place) const;
 
  private:
-  struct Decoded {
-    ZydisDecodedInstruction insn;
-    ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-  };
-  bool acceptable(Random& random, const u8* bytes, unsigned length, const Decoded& decoded, Limits limits,
-                  bool code16) const;
+  bool acceptable(Random& random, const u8* bytes, unsigned length, const ZydisDecoding& decoded,
+                  Limits limits, bool code16) const;
   Decoder decoder_;
   ZydisDecoder zydis_[2];  // 32-bit code, 16-bit code
 };

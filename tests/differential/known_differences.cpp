@@ -61,7 +61,7 @@ bool has_wider_mxcsr(std::span<const u8> code, const RunResult& host, const RunR
 Ignored known_difference(std::span<const u8> code, const RunResult& expected, const RunResult& actual) {
   Ignored ignored;
   if (has_wider_mxcsr(code, expected, actual)) {
-    ignored.all = true;
+    ignored.all = ignored.memory = true;
     return ignored;
   }
   ZydisDecodedInstruction insn;

@@ -12,7 +12,8 @@ struct Ignored {
   bool fx = false;
   bool address = false;    // CR2 and error code
   bool precision = false;  // MXCSR.PE
-  bool all = false;
+  bool all = false;        // the state; memory is as it was
+  bool memory = false;     // one went on where the other stopped
 };
 
 // code: the bytes of the code arena. expected: the host's result.

@@ -2,6 +2,10 @@
 import collections
 import os
 import re
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "emulated"))
+import reasoned_list  # noqa: E402
 
 CONFORMANCE = os.path.join(os.path.dirname(__file__), "..", "conformance")
 # isa-debug-exit turns the guest's value v into status 2v + 1.
@@ -50,18 +54,11 @@ class Differences:
     def read_own(self, path):
         """A file of this folder: "GUEST: NAME", "sometimes GUEST: NAME", or "not GUEST: NAME" for what another list says and
         does not hold here; the reason is the comment above, and a name may end with "*" after "not"."""
-        reason, in_comment = "", False
-        with open(path, encoding="utf-8") as file:
-            for line in file:
-                if line.startswith("#"):
-                    reason = (reason + " " if in_comment else "") + line[1:].strip()
-                    in_comment = True
-                    continue
-                in_comment = False
-                if match := re.match(r"(sometimes |not )?(\w+): (.+)", line):
-                    self.add(match[1], match[2], match[3].strip(), reason)
-                elif line.strip():
-                    raise ValueError(f"{path}: {line.strip()}")
+        for line, reason in reasoned_list.read(path):
+            match = re.match(r"(sometimes |not )?(\w+): (.+)", line)
+            if match is None:
+                raise reasoned_list.wrong(path, line)
+            self.add(match[1], match[2], match[3], reason)
 
     def add(self, how, guest, name, reason):
         if how == "not ":

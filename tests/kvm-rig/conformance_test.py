@@ -6,6 +6,8 @@ import unittest
 import conformance
 import differences
 import host
+import l1
+import lockstep_jobs
 
 GOOD = "ok one\nok two\nok three\nchecks 3 failed 0 skipped 0\n"
 ONE_FAILS = "ok one\r\nFAIL two -- got 1, wanted 2\r\nok three\r\nchecks 3 failed 1 skipped 0\r\n"
@@ -79,12 +81,55 @@ class Host(unittest.TestCase):
             def __init__(self, name):
                 self.name = name
         jobs = [Job("guest-pit"), Job("guest-paging"), Job("boot-debian")]
-        pvm = {"usable": False, "why": "it is software", "modules": ["kvm", "kvm_pvm"], "probe": []}
+        pvm = {"usable": False, "why": "it is software", "modules": ["kvm", "kvm_pvm"],
+               "probe": [{"test": "hlt", "works": True, "detail": ""}]}
+        no_device = {**pvm, "why": "there is no /dev/kvm", "probe": []}
         real = {"usable": True, "why": "it is real", "modules": ["kvm", "kvm_amd"], "probe": []}
-        for kvm, where, wanted in ((pvm, "host", 0), (pvm, "pvm", 1), (real, "host", 3), (real, "pvm", 0)):
+        for kvm, where, wanted in ((pvm, "host", 0), (pvm, "pvm", 1), (real, "host", 3), (real, "pvm", 0),
+                                 (no_device, "pvm", 0)):
             chosen, reasons = host.choose(kvm, where, jobs)
-            self.assertEqual((len(chosen), len(reasons)), (wanted, 3 - wanted), (kvm, where))
+            skipped = [reason for reason in reasons if reason.startswith("SKIP")]
+            self.assertEqual((len(chosen), len(skipped)), (wanted, 3 - wanted), (kvm, where))
         self.assertIn("SKIP guest-paging: it is software", host.choose(pvm, "pvm", jobs)[1])
+
+
+class Lockstep(unittest.TestCase):
+    AGREE = "lockstep: the engines agree: 7 instructions, compared 1 times, in 0.1 s (guest exit)\nkvm: 6 instructions stepped\n"
+    DIFFER = "lockstep: interp and kvm differ after instruction 7: EIP: 00000001 / 00000002\nthe instruction is at EIP 00100010\n"
+
+    def outcome(self, status, output):
+        outcome = l1.Outcome("lockstep-guest")
+        outcome.status, outcome.output = status, output
+        return outcome
+
+    def judged(self, status, output, known=None):
+        return lockstep_jobs.judge_agreement(self.outcome(status, output), known)
+
+    def test_agreement(self):
+        verdict = self.judged(0, self.AGREE)
+        self.assertEqual((verdict.problems, len(verdict.passed), len(verdict.notes)), ([], 1, 2))
+        self.assertNotEqual(self.judged(0, "").problems, [])
+        self.assertNotEqual(self.judged(10, self.AGREE).problems, [])
+
+    def test_known_differences(self):
+        self.assertEqual(len(self.judged(12, self.DIFFER, ("EIP: 0+1 / 0+2", "why")).differences), 1)
+        self.assertNotEqual(self.judged(12, self.DIFFER, ("EAX", "why")).problems, [])
+        self.assertNotEqual(self.judged(12, self.DIFFER).problems, [])
+        self.assertIn("take the guest off", self.judged(0, self.AGREE, ("EIP", "why")).problems[0])
+
+    def test_a_seeded_fault(self):
+        for status, address, good in ((12, 0x100010, True), (12, 0x100011, False), (0, 0x100010, False)):
+            problems = lockstep_jobs.judge_seeded(self.outcome(status, self.DIFFER), address).problems
+            self.assertEqual(not problems, good, (status, address))
+
+    def test_the_list_can_be_read(self):
+        differences_known, skipped = lockstep_jobs.known_differences()
+        guests = conformance.guest_list()
+        for guest in list(differences_known) + list(skipped):
+            self.assertIn(guest, guests)
+        for _, reason in differences_known.values():
+            self.assertTrue(reason)
+        self.assertTrue(all(skipped.values()))
 
 
 if __name__ == "__main__":

@@ -19,10 +19,10 @@ def choose(kvm, where, jobs):
     """The jobs that can run, and lines that say why the others can't. What can't run is never passed, and never failed."""
     if where == "host":
         chosen, why = (jobs if kvm["usable"] else []), kvm["why"]
-    elif "kvm_pvm" in kvm["modules"]:
+    elif "kvm_pvm" in kvm["modules"] and kvm["probe"]:
         chosen, why = [job for job in jobs if job.name in PVM_JOBS], kvm["why"]
     else:
-        chosen, why = [], "this host's KVM is not PVM"
+        chosen, why = [], kvm["why"] if "kvm_pvm" in kvm["modules"] else "this host's KVM is not PVM"
     reasons = [f"SKIP {job.name}: {why}" for job in jobs if job not in chosen]
     if not chosen and where == "host":
         reasons += [f"  probe guest {'works' if test['works'] else 'fails'}: {test['test']} {test['detail']}" for test in kvm["probe"]]

@@ -1,6 +1,7 @@
 # What runs in the rig: the conformance guests, boots of Debian's i386 kernel; how a job is run, and how its result is judged.
 import os
 import re
+import shlex
 import sys
 
 import conformance
@@ -27,8 +28,7 @@ class Job:
         return [ringshift, "run"] + words + ["-timeout", str(self.seconds)]
 
     def script(self, ringshift, place):
-        quoted = ["'" + word.replace("'", "'\\''") + "'" for word in self.command(ringshift, place)]
-        return "exec " + " ".join(quoted) + "\n"
+        return "exec " + shlex.join(self.command(ringshift, place)) + "\n"
 
 
 def guest_job(path, engine, differences, on_tcg, kind="guest"):

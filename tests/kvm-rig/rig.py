@@ -8,16 +8,15 @@ import contextlib
 import io
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 import time
 
-import debian_packages
 import differences
 import host
 import jobs
 import l1
+import lockstep_jobs
 
 SKIP = 77
 
@@ -29,19 +28,20 @@ def arguments():
     parser.add_argument("--initramfs", help="tests/initramfs.gz of the build, for the boots")
     parser.add_argument("--where", choices=("l1", "host", "pvm"), default="l1")
     parser.add_argument("--engine", default="-engine kvm", help="options of all jobs")
+    parser.add_argument("--faulty", help="a program whose bt has a seeded fault: PROGRAM,GUEST,LABEL of the instruction in the guest")
     parser.add_argument("--only", default="", help="run jobs whose name matches")
-    parser.add_argument("--seconds", type=int, default=540, help="limit for all of it")
+    parser.add_argument("--seconds", type=int, default=1100, help="limit for all of it")
     parser.add_argument("--verbose", action="store_true", help="show the L1's console as it comes")
     parser.add_argument("guests", nargs="*", help="conformance guests")
     return parser.parse_args()
 
 
 def run_in_l1(options, chosen):
-    if shutil.which("qemu-system-x86_64") is None:
-        return "SKIP: qemu-system-x86_64 isn't installed (qemu-system-x86)"
+    if reason := l1.machine.unavailable():
+        return f"SKIP: {reason}"
     try:
-        packages = debian_packages.fetch(os.path.join(options.build, "packages"))
-    except debian_packages.Unavailable as error:
+        packages = l1.packages(os.path.join(options.build, "packages"))
+    except l1.Unavailable as error:
         return f"SKIP: {error}"
     files = {path: "/rig/files/" + os.path.basename(path) for job in chosen for path in job.files}
     image = os.path.join(options.build, "l1.gz")
@@ -105,6 +105,8 @@ def main():
         print("SKIP the conformance guests:", reason)
         guests, known, switched = [], None, None
     all_jobs = jobs.all_jobs(guests, options.initramfs, known, switched, shlex.split(options.engine), in_l1)
+    if options.where != "pvm":
+        all_jobs += lockstep_jobs.all_jobs(guests, options.faulty, in_l1)
     chosen = jobs.select(all_jobs, options.only)
     if in_l1:
         result = run_in_l1(options, chosen)

@@ -30,6 +30,8 @@ enum class EmissionReason : u8 {
   segment,
   lookup,
   ram,
+  shared_lookup,
+  shared_ram,
   high_byte,
   live_operand,
   bit_string,
@@ -69,6 +71,8 @@ enum class EmissionReason : u8 {
   jump_table,
   // --- cold code, behind the block
   cold_lookup,
+  cold_shared,
+  cold_separate,
   cold_interpret,
   cold_poll,
   cold_budget,

@@ -59,6 +59,11 @@ constexpr std::array kTable{
           "The software TLB: finds the host's address of the guest's page; where the tag differs, cold code "
           "walks the page tables or has the interpreter do the access."},
     Entry{R::ram, "guest RAM", "The access itself, at the host address that the lookup found (r9 + r8)."},
+    Entry{R::shared_lookup, "shared lookup",
+          "One lookup for several accesses off a register that moves by constants only: of their whole "
+          "range, for writing if any writes. r11 is the range's host address."},
+    Entry{R::shared_ram, "guest RAM, shared",
+          "The access itself, in the range that a shared lookup found (r11)."},
     Entry{
         R::high_byte, "high byte",
         "AH, CH, DH and BH can't be named beside r8-r15 (REX): the register's halves are swapped around the "
@@ -143,6 +148,11 @@ constexpr std::array kTable{
         "address space, and the same compare sees pending events; it keeps the flags."},
     Entry{R::cold_lookup, "cold: lookup missed",
           "Fills the software TLB and tries again, or has it interpreted."},
+    Entry{R::cold_shared, "cold: goes on apart",
+          "A lookup missed while r11 was a shared one's: goes on in the copy, which fills the software TLB."},
+    Entry{R::cold_separate, "cold: a copy apart",
+          "The instructions of a shared lookup, each with its own: for a range that lies in two pages, or "
+          "that the software TLB doesn't have, or not for writing."},
     Entry{R::cold_interpret, "cold: beyond the limit", "The interpreter raises what the guest must see."},
     Entry{R::cold_poll, "cold: pending", "Leaves to the dispatcher, which delivers what is pending."},
     Entry{R::cold_budget, "cold: budget spent",

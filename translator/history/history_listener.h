@@ -13,6 +13,7 @@ namespace ringshift::bt {
 enum class DropReason : u8 {
   code_written,   // self-modifying code, a program loaded over another
   retranslation,  // one of its instructions has a remedy now
+  roams,          // its page is mapped at a second address
   cache_full,     // the oldest go
   cache_cleared,
 };
@@ -33,7 +34,6 @@ enum class BlockFault : u8 {
   lookup_page_fault,   // the guest's #PF
   fault,               // an interpreted instruction or a helper has raised an exception
 };
-inline constexpr unsigned kBlockFaults = static_cast<unsigned>(BlockFault::fault) + 1;
 
 class HistoryListener {
  public:

@@ -9,6 +9,8 @@ std::string_view name_of(DropReason reason) {
       return "its code was written to";
     case DropReason::retranslation:
       return "to be translated otherwise";
+    case DropReason::roams:
+      return "its page was met at a second address";
     case DropReason::cache_full:
       return "the cache is full, and it was the oldest";
     case DropReason::cache_cleared:

@@ -1,4 +1,5 @@
 # Debian's amd64 kernel with its KVM modules, and a static BusyBox, unpacked in the build folder without being installed.
+import fcntl
 import glob
 import os
 import re
@@ -73,6 +74,14 @@ class Packages:
 
 
 def fetch(folder):
+    """What is needed, unpacked in the folder; several tests may ask at once."""
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, "lock"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _fetch(folder)
+
+
+def _fetch(folder):
     packages = Packages(folder)
     if packages.complete():
         return packages

@@ -1,5 +1,5 @@
 #!/bin/busybox sh
-# Init of the L1: loads KVM, runs the jobs in order, and powers off. What it prints is read by l1.py.
+# Init of an emulated machine: loads the modules, prepares, runs the jobs in order, and powers off. What it prints is read by machine.py.
 export PATH=/bin:/sbin
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
@@ -8,7 +8,7 @@ mount -t devtmpfs dev /dev
 while read -r module; do
   insmod "$module" || echo "@@NOTE insmod $module: status $?"
 done </rig/modules
-[ -c /dev/kvm ] || echo "@@NOTE no /dev/kvm in the L1"
+. /rig/prepare
 uptime_s() { cut -d ' ' -f 1 /proc/uptime; }
 echo "@@NOTE up after $(uptime_s) s"
 for job in /rig/jobs/*; do

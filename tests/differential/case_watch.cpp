@@ -1,0 +1,44 @@
+// CaseWatch: the alarm is set anew every thousand cases, which costs a system call.
+#include "tests/differential/case_watch.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+namespace ringshift::differential {
+
+namespace {
+
+volatile u64 g_number = 0;
+volatile u64 g_seed = 0;
+constexpr unsigned kSeconds = 20;
+
+void on_alarm(int) {
+  char text[128];
+  const auto end =
+      fmt::format_to_n(text, sizeof text, "FAIL --seed {} --first {} --count 1 --print: does not end\n",
+                       u64{g_seed}, u64{g_number});
+  if (write(STDOUT_FILENO, text, end.size) < 0) _exit(4);
+  _exit(3);
+}
+
+}  // namespace
+
+CaseWatch::CaseWatch(u64 seed) {
+  g_seed = seed;
+  struct sigaction action {};
+  action.sa_handler = on_alarm;
+  action.sa_flags = SA_ONSTACK;
+  sigaction(SIGALRM, &action, nullptr);
+}
+
+CaseWatch::~CaseWatch() { alarm(0); }
+
+void CaseWatch::begin(u64 number) {
+  g_number = number;
+  if (begun_++ % 1024 == 0) alarm(kSeconds);
+}
+
+void CaseWatch::rest() { alarm(kSeconds); }
+
+}  // namespace ringshift::differential
