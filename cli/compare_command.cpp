@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <ctime>
-#include <fstream>
 #include <random>
 
 #include "base/host_clock.h"
@@ -20,6 +19,7 @@
 #include "cli/output_files.h"
 #include "machine/loaders/input_file.h"
 #include "report/guest_log.h"
+#include "report/log_file.h"
 #include "report/output_text.h"
 #include "report/renderings.h"
 #include "report/runner.h"
@@ -29,7 +29,6 @@ namespace ringshift {
 
 namespace {
 constexpr int kExitInterrupted = 130;
-constexpr std::size_t kMostLogBytes = 1 << 20;
 
 // What goes on, on stderr: on a terminal the passing part is one line that is overwritten.
 class Progress {
@@ -58,16 +57,6 @@ UniqueFd watch_interrupts() {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, signal);
   ::sigprocmask(SIG_BLOCK, &set, nullptr);
   return UniqueFd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-}
-
-Result<std::string> read_log(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return fail(ErrorKind::input_file, "cannot read {}", path);
-  std::string text(kMostLogBytes, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (file.bad()) return fail(ErrorKind::input_file, "cannot read {}", path);  // a directory can be opened
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  return text;
 }
 
 std::string utc_now() {
@@ -142,6 +131,7 @@ Result<int> run_comparison(const CompareOptions& options) {
                 {.timeout_s = options.timeout_s,
                  .profiles = options.profiles,
                  .interrupt_fd = interrupts.get(),
+                 .emulated = read_emulated_logs(options.emulated_folder),
                  .progress = [&](const std::string& what, bool passing) { progress(what, passing); }});
   const bool whole = runner.run();
   progress.finish();

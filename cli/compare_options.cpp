@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
 
 #include "cli/options.h"
 #include "report/guest_log.h"
@@ -62,6 +63,10 @@ void declare(CLI::App& app, Raw& raw) {
                  "What the KVM rig printed, to be shown with the verdict on KVM (default: its report beside "
                  "the program)")
       ->type_name("FILE");
+  app.add_option("--emulated", options.emulated_folder,
+                 "Logs of modes in an emulated machine, shown if one of those can't run here (default: what "
+                 "`ctest -L emulated` left beside the program)")
+      ->type_name("FOLDER");
   app.add_option("--kernel", workload.kernel, "Another guest")->type_name("FILE");
   app.add_option("--pv-kernel", workload.pv_kernel, "Its build for the Xen interface")->type_name("FILE");
   app.add_option("--initrd", workload.initrd, "Its initial RAM disk")->type_name("FILE");
@@ -149,6 +154,9 @@ Result<std::variant<CompareOptions, std::string>> parse_compare(const std::vecto
   options.words = args;
   options.profiles = !raw.no_profiles;
   if (options.rig_file.empty()) options.rig_file = find_beside("tests/kvm-rig/report-l1.txt");
+  if (raw.options.workload.kernel.empty() && app.count("--emulated") == 0)
+    options.emulated_folder =
+        std::filesystem::path(find_beside("tests/emulated/era-bench/logs/trap.log")).parent_path();
   options.modes = split_at_commas(raw.modes);
   for (const std::string& text : raw.imports) {
     auto [name, file] = RS_TRY(split_pair(text, "--import"));

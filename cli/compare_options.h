@@ -21,6 +21,7 @@ struct CompareOptions {
   double timeout_s = 120;
   bool profiles = true;
   std::string json_file, csv_file, html_file, rig_file;
+  std::string emulated_folder;     // logs of modes in an emulated machine; empty: none
   std::vector<std::string> words;  // as given, to repeat it
 };
 

@@ -38,6 +38,22 @@ std::string table(const Comparison& comparison, const std::vector<const ModeResu
   }
   return text;
 }
+// Each once, behind the modes that have it.
+std::string notes(const Comparison& comparison) {
+  std::vector<std::pair<std::string, std::string>> by_note;
+  for (const ModeResult& result : comparison.modes) {
+    if (result.note.empty()) continue;
+    const auto known = std::find_if(by_note.begin(), by_note.end(),
+                                    [&](const auto& entry) { return entry.first == result.note; });
+    if (known == by_note.end())
+      by_note.emplace_back(result.note, result.mode.id);
+    else
+      known->second += ", " + result.mode.id;
+  }
+  std::string text;
+  for (const auto& [note, modes] : by_note) text += fmt::format("{}: {}\n", modes, note);
+  return text;
+}
 }  // namespace
 
 std::string comparison_text(const Comparison& comparison, unsigned width) {
@@ -56,6 +72,7 @@ std::string comparison_text(const Comparison& comparison, unsigned width) {
   for (const ModeResult& result : comparison.modes)
     if (result.state != ModeState::complete)
       text += fmt::format("{:<{}}{}: {}\n", result.mode.id, kRowWidth, name_of(result.state), result.reason);
+  text += notes(comparison);
   for (const std::string& row : comparison.wrong_checksums())
     text += fmt::format("{}: the modes don't agree on its checksum\n", row);
   return text + fmt::format("{:.0f} s in all\n", comparison.took_s);

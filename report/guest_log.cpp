@@ -106,7 +106,10 @@ bool read_suite(GuestLog& log, const Words& words, std::string_view line) {
   return true;
 }
 
-void read_fact(GuestLog& log, const Words& words) {
+void read_fact(GuestLog& log, const Words& words, std::string_view line) {
+  constexpr std::size_t kMostNote = 240;
+  if (words.count > 2 && words.word[1] == "note" && log.note.empty())
+    log.note = printable(words.rest_from(2, line), kMostNote);
   if (words.count != 3 || words.word[1] != "tsc-khz") return;
   if (const auto khz = number(words.word[2])) log.tsc_khz = static_cast<u64>(*khz);
 }
@@ -146,7 +149,7 @@ GuestLog parse_guest_log(std::string_view text) {
     else if (line.starts_with("row "))
       good = read_suite(log, words, line);
     else if (line.starts_with("# "))
-      read_fact(log, words);
+      read_fact(log, words, line);
     if (!good) ++log.malformed;
   }
   return log;

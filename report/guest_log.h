@@ -26,6 +26,7 @@ struct LogRow {
 struct GuestLog {
   std::vector<LogRow> rows;  // in the order in which they came
   std::string failure;       // "era kernel failed REASON"
+  std::string note;          // "# note TEXT": what whoever made the log wants to be known of it
   u64 tsc_khz = 0;           // 0: not told
   bool done = false;
   unsigned malformed = 0;  // lines that look like results and aren't

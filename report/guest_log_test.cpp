@@ -81,6 +81,12 @@ TEST(GuestLog, TextsArePrintable) {
   EXPECT_EQ(log.find("a")->skipped, "?[31m?? r");
 }
 
+TEST(GuestLog, TheFirstNoteIsKept) {
+  EXPECT_EQ(parse_guest_log("# note made by \x1b someone\n# note else\n# notes\n").note, "made by ? someone");
+  EXPECT_EQ(parse_guest_log("# note " + std::string(1000, 'x')).note.size(), 240u);
+  EXPECT_TRUE(parse_guest_log("# note\n").note.empty());
+}
+
 TEST(GuestLog, EmptyAndCutOff) {
   EXPECT_TRUE(parse_guest_log("").rows.empty());
   EXPECT_TRUE(parse_guest_log("\n\n\r\n").rows.empty());

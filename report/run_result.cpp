@@ -76,6 +76,7 @@ ModeResult import_log(const std::string& name, const std::string& file, std::str
   result.mode = {.id = name, .about = "A log from elsewhere", .family = Family::import, .import_file = file};
   const GuestLog log = parse_guest_log(text);
   add_cells(result, log, 1);
+  result.note = log.note;
   if (log.rows.empty()) {
     result.state = ModeState::unavailable;
     result.reason = "the log has no results in it";

@@ -50,6 +50,20 @@ void Runner::exclude_unavailable() {
   }
 }
 
+void Runner::add_emulated() {
+  const auto stands_in = [&](const ModeResult& result) {
+    return result.state == ModeState::unavailable &&
+           std::any_of(options_.emulated.begin(), options_.emulated.end(),
+                       [&](const ModeResult& log) { return log.mode.id == "tcg." + result.mode.id; });
+  };
+  auto& modes = comparison_.modes;
+  if (std::none_of(modes.begin(), modes.end(), stands_in)) return;
+  for (const ModeResult& log : options_.emulated)
+    if (std::none_of(modes.begin(), modes.end(),
+                     [&](const ModeResult& other) { return other.mode.id == log.mode.id; }))
+      modes.push_back(log);
+}
+
 void Runner::prepare_bochs(ModeResult& result) {
   if (result.state == ModeState::unavailable) return;
   auto folder = TemporaryFolder::create();
@@ -134,6 +148,7 @@ bool Runner::profile_all() {
 bool Runner::run() {
   ask_doctor();
   exclude_unavailable();
+  add_emulated();
   for (ModeResult& result : comparison_.modes) {
     result.version = version_of(result.mode, comparison_.version);
     if (result.mode.takes_iso) prepare_bochs(result);

@@ -13,6 +13,8 @@ struct RunnerOptions {
   double timeout_s = 120;  // for a run
   bool profiles = true;    // runs with -stats, after the timed ones
   int interrupt_fd = -1;
+  // Logs of modes that ran in an emulated machine: all are shown if one is of a mode that can't run here.
+  std::vector<ModeResult> emulated;
   // What goes on; passing: it is only of interest until the next.
   std::function<void(const std::string& what, bool passing)> progress;
 };
@@ -27,6 +29,7 @@ class Runner {
  private:
   void ask_doctor();
   void exclude_unavailable();
+  void add_emulated();
   void prepare_bochs(ModeResult& result);
   bool run_once(ModeResult& result);
   RunRecord start(const ModeResult& result);

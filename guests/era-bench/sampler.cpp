@@ -11,6 +11,7 @@ void Sampler::start(u64 cycles, u32 most) {
   most_ = most;
   batch_ = 1;
   count_ = 0;
+  settling_ = 0;
   sampling_ = false;
 }
 
@@ -20,10 +21,14 @@ u32 Sampler::first() { return batch_; }
 u32 Sampler::next(u64 cycles) {
   spent_ += cycles;
   if (!sampling_) {
-    const bool long_enough = cycles >= budget_ / kBatches || batch_ >= most_;
-    if (!long_enough) return batch_ = batch_ * 2 > most_ ? most_ : batch_ * 2;
-    sampling_ = true;
-    spent_ = 0;
+    const bool is_long = cycles >= budget_ / kBatches;
+    if (!is_long && batch_ < most_) {
+      settling_ = 0;
+      return batch_ = batch_ * 2 > most_ ? most_ : batch_ * 2;
+    }
+    settling_ += cycles;
+    sampling_ = !is_long || settling_ >= budget_ / kSettling;
+    if (sampling_) spent_ = 0;
     return batch_;
   }
   add(cycles, batch_);

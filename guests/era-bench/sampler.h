@@ -1,8 +1,9 @@
 // Samples of one row: how often to repeat, when enough is measured, and minimum and median.
 //
 // An operation of some cycles can't be timed alone: a batch of n is, n growing until it takes 1/32 of the
-// row's time. The minimum tells what the operation costs, the median what it costs on this machine at this
-// hour.
+// row's time, and does so until half of that is over: an engine's translations can make the first few batches
+// of one that long. The minimum tells what the operation costs, the median what it costs on this machine at
+// this hour.
 #pragma once
 
 #include "runtime/types.h"
@@ -25,10 +26,11 @@ class Sampler {
   u64 median();
 
  private:
-  static constexpr u32 kSamples = 256, kFewest = 5, kBatches = 32;
+  static constexpr u32 kSamples = 256, kFewest = 5, kBatches = 32, kSettling = 2;
   void sort();
 
   u64 budget_ = 0, spent_ = 0;
+  u64 settling_ = 0;  // spent by batches that are long enough, while n grows
   u32 most_ = 0, batch_ = 0, count_ = 0;
   bool sampling_ = false;
   u64 samples_[kSamples] = {};

@@ -37,9 +37,28 @@ def compare(ringshift, *options, timeout=500):
                           stdin=subprocess.DEVNULL, check=False)
 
 
+def write_emulated_logs(folder):
+    """As tests/emulated/era_bench.py leaves them."""
+    os.makedirs(folder, exist_ok=True)
+    for engine, ns in (("bt", 700), ("trap", 30000)):
+        with open(os.path.join(folder, engine + ".log"), "w", encoding="utf-8") as file:
+            file.write(f"# note in another machine\nera in ns {ns} {ns} 9\nera done\n")
+
+
+def check_emulated(failures, data, done):
+    """The other machine's logs are there exactly if this one can't run the trap engine."""
+    modes = {mode["id"]: mode for mode in data["modes"]}
+    wanted = ["tcg.bt", "tcg.trap"] if modes["trap"]["state"] == "unavailable" else []
+    failures.expect([name for name in modes if name.startswith("tcg.")] == wanted, f"of the emulated machine: {list(modes)}")
+    for name in wanted:
+        cell = modes[name]["cells"]["in"]["median_ns"]
+        failures.expect(cell == (700 if name == "tcg.bt" else 30000), f"{name}: IN of {cell} ns")
+    failures.expect(not wanted or "tcg.bt, tcg.trap: in another machine\n" in done.stdout, "no note under the table")
+
+
 def check_modes(failures, data, rows):
     modes = {mode["id"]: mode for mode in data["modes"]}
-    failures.expect(list(modes) == ALL + ["hostile"], f"modes: {list(modes)}")
+    failures.expect([name for name in modes if not name.startswith("tcg.")] == ALL + ["hostile"], f"modes: {list(modes)}")
     # A host without 32-bit programs says so of its native rows.
     native = modes["native"]["state"] == "complete" or "32-bit" not in modes["native"]["reason"]
     sure = ["interp", "bt"] + (["native"] if native else []) + (["qemu-tcg"] if shutil.which("qemu-system-i386") else [])
@@ -63,7 +82,7 @@ def check_modes(failures, data, rows):
     for name, mode in modes.items():
         if mode["state"] != "complete":
             failures.expect(len(mode["reason"]) > 10, f"{name} is {mode['state']}, and nothing says why")
-        failures.expect(name == "hostile" or mode["command"], f"{name}: no command")
+        failures.expect(name == "hostile" or name.startswith("tcg.") or mode["command"], f"{name}: no command")
 
 
 # That what the program itself says decides whether a mode runs: an engine is refused exactly if its mode is.
@@ -143,7 +162,10 @@ def main():
     files = [word for kind in ("json", "csv", "html") for word in
              (f"--{kind}", os.path.join(folder, "page.html" if kind == "html" else f"comparison.{kind}"))]
     hostile = os.path.join(HERE, "hostile.log")
-    done = compare(ringshift, "--runs", "2", *SHORT, "--import", f"hostile={hostile}", "--rig", hostile, *files)
+    emulated = os.path.join(folder, "emulated")
+    write_emulated_logs(emulated)
+    done = compare(ringshift, "--runs", "2", *SHORT, "--import", f"hostile={hostile}", "--rig", hostile, "--emulated", emulated,
+                   *files)
     failures = Failures()
     failures.expect(done.returncode == 0, f"status {done.returncode}: {done.stderr[-2000:]}")
     with open(os.path.join(folder, "comparison.json"), encoding="utf-8") as file:
@@ -153,6 +175,7 @@ def main():
     check_profiles(failures, data)
     check_files(failures, done, data, folder)
     check_hostile(failures, data)
+    check_emulated(failures, data, done)
     check_usage(failures, ringshift)
     check_timeout_and_interrupt(failures, ringshift, folder)
     for failure in failures:

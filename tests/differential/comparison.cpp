@@ -173,20 +173,10 @@ std::string Comparison::differences(const Sequence& sequence, const TestCase& te
 }
 
 Sequence Comparison::shrink(const TestCase& test, unsigned repeat) {
-  Sequence best = test.sequence;
-  for (bool progress = true; progress;) {
-    progress = false;
-    for (u32 i = static_cast<u32>(best.items.size()); i > 0 && best.items.size() > 1; --i) {
-      if (best.items[i - 1].essential || (best.items[i - 1].bounds_loop && best.loops())) continue;
-      const Sequence candidate = best.without(i - 1);
-      const auto code = candidate.assemble();
-      if (!code || holds_system_call(*code)) continue;
-      if (differences(candidate, test, repeat).empty()) continue;
-      best = candidate;
-      progress = true;
-    }
-  }
-  return best;
+  return test.sequence.shrunk([&](const Sequence& part) {
+    const auto code = part.assemble();
+    return code && !holds_system_call(*code) && !differences(part, test, repeat).empty();
+  });
 }
 
 }  // namespace ringshift::differential

@@ -1,32 +1,19 @@
 // The differential test: random user-level code on an engine and on the host's own CPU.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
-#include <chrono>
-#include <cstdlib>
-
 #include "tests/differential/arena_mapping.h"
-#include "tests/differential/case_watch.h"
+#include "tests/differential/case_run.h"
 #include "tests/differential/comparison.h"
 #include "tests/differential/engine_runner.h"
 #include "tests/differential/generator.h"
 #include "tests/differential/host_runner.h"
 #include "tests/differential/long_mode_engine.h"
-#include "tests/differential/printing_sink.h"
 
 namespace ringshift::differential {
 namespace {
 
-struct Options {
-  std::string engine = "interp";
+struct Options : CaseOptions {
   std::string against = "host";
-  u64 seed = 1;
-  u64 first = 0;
-  u64 count = 200000;
-  unsigned repeat = 1;
-  unsigned max_failures = 10;
-  bool print = false;
-  bool stats = false;
   bool small_segments = false;
 };
 
@@ -58,7 +45,6 @@ void report(const Options& options, Comparison& comparison, const TestCase& test
   fmt::print("FAIL{} --seed {} --first {} --count 1 ({} of {} items left)\n{}{} before: {}\n",
              options.small_segments ? " --segments" : "", options.seed, number, least.items.size(),
              test.sequence.items.size(), least.disassemble(), what, describe(before));
-  std::fflush(stdout);
 }
 
 constexpr int kSkipped = 77;
@@ -104,25 +90,6 @@ bool settle_reference(Options& options) {
   return compares;
 }
 
-// How many sequences differ.
-unsigned compare_all(const Options& options, const Generator& generator, Comparison& comparison) {
-  unsigned failures = 0;
-  CaseWatch watch(options.seed);
-  for (u64 number = options.first; number < options.first + options.count; ++number) {
-    const TestCase test = generator.generate(options.seed, number);
-    watch.begin(number);
-    if (options.print) {
-      fmt::print("{}:\n{}", number, test.sequence.disassemble());
-      std::fflush(stdout);
-    }
-    if (comparison.differences(test.sequence, test, options.repeat).empty()) continue;
-    report(options, comparison, test, number);
-    watch.rest();
-    if (++failures >= options.max_failures) break;
-  }
-  return failures;
-}
-
 void print_ends(const Comparison& comparison) {
   std::string ends;
   for (unsigned vector = 0; vector < 32; ++vector)
@@ -161,18 +128,16 @@ int run(Options options) {
   const Generator generator(*cpuid, runners.low_arena, options.small_segments);
   Comparison comparison(runners.expected(), runners.actual(), runners.low_arena);
 
-  const auto start = std::chrono::steady_clock::now();
-  const unsigned failures = compare_all(options, generator, comparison);
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  CaseRun cases(options);
+  cases.run([&](u64 number) { return generator.generate(options.seed, number); },
+            [&](const TestCase& test) { return comparison.differences(test.sequence, test, options.repeat); },
+            [&](const TestCase& test, u64 number, const std::string&) {
+              report(options, comparison, test, number);
+            });
   print_ends(comparison);
-  fmt::print("{} against {}: seed {}, {} sequences, {} differ, {:.1f} s\n", options.engine, options.against,
-             options.seed, options.count, failures, seconds);
+  cases.summarize(options.against, runners.engine.get());
   const bool compared = options.against != "host64" || host_had_its_share(options, *runners.reference);
-  if (options.stats && runners.engine != nullptr) {
-    PrintingSink sink;
-    runners.engine->report(sink);
-  }
-  return failures == 0 && compared ? 0 : 1;
+  return cases.good() && compared ? 0 : 1;
 }
 
 }  // namespace
@@ -180,23 +145,17 @@ int run(Options options) {
 
 int main(int argc, char** argv) {
   ringshift::differential::Options options;
+  options.engine = "interp";
+  options.count = 200000;
   CLI::App app("Compares an engine with the host's CPU on random user-level instructions");
-  app.add_option("--engine", options.engine,
-                 "interp, bt-soft, bt-window, bt, host64; host: the host against itself");
+  options.declare(app, "interp, bt-soft, bt-window, bt, host64; host: the host against itself");
   app.add_option(
       "--against", options.against,
       "where the expected results come from: host, or an engine. Where the host runs no 32-bit code: host64, "
       "which is the host's CPU in 64-bit mode for what it executes alike there, and interp; with --segments: "
       "interp");
-  app.add_option("--seed", options.seed);
-  app.add_option("--first", options.first, "number of the first sequence");
-  app.add_option("--count", options.count);
-  app.add_option("--repeat", options.repeat, "runs of each sequence on the engine");
-  app.add_option("--max-failures", options.max_failures);
-  app.add_flag("--print", options.print, "list each sequence before it runs");
   app.add_flag("--segments", options.small_segments,
                "16-bit code and stacks, segments with bases and limits");
-  app.add_flag("--stats", options.stats, "print the engine's counts at the end");
   CLI11_PARSE(app, argc, argv);
   return ringshift::differential::run(options);
 }

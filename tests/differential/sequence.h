@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/types.h"
@@ -34,6 +35,23 @@ struct Sequence {
   bool loops() const;  // has a backward branch
   // Without item i; branches to it go to its successor.
   Sequence without(u32 i) const;
+  // The shortest part found of which differs(part) still holds, dropping an item at a time; what is essential, and
+  // what bounds a loop, stays.
+  template <class Differs>
+  Sequence shrunk(const Differs& differs) const {
+    Sequence best = *this;
+    for (bool progress = true; progress;) {
+      progress = false;
+      for (u32 i = static_cast<u32>(best.items.size()); i > 0 && best.items.size() > 1; --i) {
+        if (best.items[i - 1].essential || (best.items[i - 1].bounds_loop && best.loops())) continue;
+        Sequence candidate = best.without(i - 1);
+        if (!differs(candidate)) continue;
+        best = std::move(candidate);
+        progress = true;
+      }
+    }
+    return best;
+  }
   std::string disassemble() const;
 };
 

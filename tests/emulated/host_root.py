@@ -8,7 +8,8 @@ SHARE = "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=r
 # The clock counts instructions, one a nanosecond: to a program there time limits are what they are on a CPU, however slowly
 # TCG goes. An Intel CPU, because TCG runs SYSENTER in compatibility mode, which is #UD on AMD's; one without SMAP, which TCG
 # 7.2 holds against the kernel's own accesses for 32-bit code.
-OPTIONS = ["-cpu", "Haswell-noTSX", "-m", "1024", "-icount", "shift=0", "-virtfs", SHARE]
+CPU = "Haswell-noTSX"
+OPTIONS = ["-cpu", CPU, "-m", "1024", "-icount", "shift=0", "-virtfs", SHARE]
 PREPARE = """
 mkdir -p /lower /changes /host
 mount -t 9p -o ro,trans=virtio,version=9p2000.L,msize=262144,cache=loose host /lower || echo "@@NOTE no 9p mount"

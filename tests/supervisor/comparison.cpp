@@ -49,18 +49,8 @@ std::string Comparison::differences(const Case& test, const differential::Sequen
 }
 
 differential::Sequence Comparison::shrink(const Case& test, unsigned repeat) {
-  differential::Sequence best = test.sequence;
-  for (bool progress = true; progress;) {
-    progress = false;
-    for (u32 i = static_cast<u32>(best.items.size()); i > 0 && best.items.size() > 1; --i) {
-      if (best.items[i - 1].bounds_loop && best.loops()) continue;
-      const differential::Sequence candidate = best.without(i - 1);
-      if (differences(test, candidate, repeat).empty()) continue;
-      best = candidate;
-      progress = true;
-    }
-  }
-  return best;
+  return test.sequence.shrunk(
+      [&](const differential::Sequence& part) { return !differences(test, part, repeat).empty(); });
 }
 
 std::string Comparison::ends() const {
