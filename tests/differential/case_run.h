@@ -1,4 +1,5 @@
-// CaseRun: random cases, one after the other: what the differential programs share of their loop and their options.
+// CaseRun: random cases, one after the other: what the differential programs share of their loop and their
+// options.
 #pragma once
 
 #include <fmt/format.h>
