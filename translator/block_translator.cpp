@@ -76,12 +76,8 @@ void BlockTranslator::translate_one(Emitter& emitter, const GuestInstruction& gu
     case Treatment::string:
       return translate_string(emitter, guest);
     case Treatment::interpret:
+    case Treatment::interpret_last:
       return emitter.interpret(new_site(guest, block));
-    case Treatment::interpret_last: {
-      InterpretSite* const site = new_site(guest, block);
-      site->last = true;
-      return emitter.interpret(site);
-    }
     case Treatment::rep_string:
       return translate_rep(emitter, guest, new_site(guest, block), counting_ == Counting::none);
     default:
@@ -257,7 +253,7 @@ std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& g
   block->marks = emitter.marks();
   place_links(emitter, *block);
   for (const auto& [site, resume] : emitter.interpret_sites())
-    if (!site->last && !ends_block(treatment_of(site->decoded.insn))) site->resume = block->code + resume;
+    if (!site->last) site->resume = block->code + resume;
   listing_.translated(guest, *block, emitter.starts());
   if (listener_ != nullptr) listener_->on_translated(guest, *block, notes);
   ++counters_.blocks;
@@ -319,7 +315,10 @@ void BlockTranslator::emit_body(Emitter& emitter, const GuestBlock& guest, const
       translate_one(emitter, *next, treatment, *block);
       end_step(emitter, plan, i);
     }
-    if (block->site_count != sites_before) block->sites.front().unexecuted = static_cast<u8>(count - i);
+    if (block->site_count != sites_before) {
+      block->sites.front().unexecuted = static_cast<u8>(count - i);
+      block->sites.front().last = ends_block(treatment);
+    }
     if (counting_ == Counting::exact) block->starts.push_back(static_cast<u16>(next->eip - guest.eip));
     block->guest_bytes = static_cast<u16>(next->eip + next->insn.length - guest.eip);
   }

@@ -35,6 +35,17 @@ const u8* leave_after(BtContext& context, const InterpretSite& site, ModeKey mod
   return leave_block(context, site, mode);
 }
 
+// Where go_on or leave_block has sent it: into translated code RF is cleared, as behind an instruction. It
+// holds off instruction breakpoints for one (SDM vol. 3B 17.3.1.1), and no translated code has any. An
+// interrupt that comes first saves it.
+const u8* clear_rf(BtContext& context, const u8* next) {
+  VcpuState& state = *context.state;
+  if ((state.rflags & kFlagRf) == 0 || next != context.to_lookup) return next;
+  if (context.exact_rf) return context.to_dispatcher;
+  state.rflags &= ~u64{kFlagRf};
+  return next;
+}
+
 bool plain_protected(const VcpuState& state) {
   return (state.cr0 & kCr0Pe) != 0 && (state.rflags & (kFlagVm | kFlagTf)) == 0;
 }
@@ -89,9 +100,7 @@ const ReturnFrame* return_frame(const Cpu& cpu) {
 }  // namespace
 
 // IRETD from CPL 0 that changes IF, RF and the arithmetic flags at most, to CPL 0 or 3 (SDM vol. 2A IRET).
-// RF, which faults set in their frames, holds off instruction breakpoints for one instruction; no translated
-// code has any, so it is cleared on the way into it, as after that instruction. An interrupt that comes first
-// saves it.
+// Faults set RF in their frames.
 [[gnu::flatten]] const u8* light_iret(BtContext* context, const InterpretSite*, u32, u32) {
   Cpu& cpu = *context->cpu;
   VcpuState& state = cpu.state;
@@ -123,9 +132,7 @@ const ReturnFrame* return_frame(const Cpu& cpu) {
   state.rflags = (state.eflags() & ~kTaken) | (frame.flags & kTaken) | kFlagFixed;
   state.set_reg32(kEsp, esp);
   commit_code(cpu, *code, frame.eip);
-  const u8* const next = go_on(*context, context->modes->key_now());
-  if (next == context->to_lookup) state.rflags &= ~u64{kFlagRf};
-  return next;
+  return clear_rf(*context, go_on(*context, context->modes->key_now()));
 }
 
 // TS decides whether x87 and SSE instructions may execute, which the next mode says; nothing is flushed for
@@ -170,7 +177,6 @@ const ReturnFrame* return_frame(const Cpu& cpu) {
   return context->to_access;
 }
 
-// RF, which the frames of faults set, as in light_iret.
 [[gnu::flatten]] const u8* light_software_interrupt(BtContext* context, const InterpretSite* site, u32,
                                                     u32 vector) {
   VcpuState& state = *context->state;
@@ -185,11 +191,7 @@ const ReturnFrame* return_frame(const Cpu& cpu) {
     return context->to_interpreter;
   }
   if (done == DeliveryHook::Light::next && site->resume != nullptr) return site->resume;
-  const u8* const target = leave_block(*context, *site, context->modes->key_now());
-  if ((state.rflags & kFlagRf) == 0 || target != context->to_lookup) return target;
-  if (context->exact_rf) return context->to_dispatcher;
-  state.rflags &= ~u64{kFlagRf};
-  return target;
+  return clear_rf(*context, leave_block(*context, *site, context->modes->key_now()));
 }
 
 }  // namespace ringshift::bt
