@@ -158,22 +158,6 @@ void page_fault(benchmark::State& bench) {
 }
 BENCHMARK(page_fault)->Name("Exception/page_fault_iret")->ArgName("window")->Arg(0)->Arg(1);
 
-// A store into the code that runs next.
-void patch_and_call(benchmark::State& bench) {
-  BenchMachine machine;
-  machine.put(BenchMachine::kCode + 0x1000, [](Assembler& as) {
-    as.mov(eax, 1);
-    as.ret();
-  });
-  machine.run_loop(
-      bench, Memory::automatic, [](Assembler& as) { as.mov(esi, BenchMachine::kCode + 0x1001); },
-      [](Assembler& as) {
-        as.mov(dword_ptr(esi), ebp);
-        as.call(asmjit::Imm(BenchMachine::kCode + 0x1000));
-      });
-}
-BENCHMARK(patch_and_call)->Name("Code/patch_and_call");
-
 }  // namespace
 
 }  // namespace ringshift::bench

@@ -16,17 +16,10 @@ constexpr u64 kEvictionBatch = 32 * 1024;
 BlockTable::BlockTable(PhysicalMap& physical, CodeCache& cache, JumpEntry* jump_table)
     : physical_(physical), cache_(cache), jump_table_(jump_table), buckets_(kBuckets) {}
 
-unsigned BlockTable::bucket(Gpa gpa, ModeKey mode) {
-  u64 hash = gpa ^ mode.hash();
-  hash *= 0x9e3779b97f4a7c15u;
-  return static_cast<unsigned>(hash >> 48);
-}
-
 TranslationBlock* BlockTable::find(u32 eip, Gpa gpa, ModeKey mode) const {
   TranslationBlock* block = buckets_[bucket(gpa, mode)];
   for (; block != nullptr; block = block->BucketHook::next())
-    if (block->pages[0] + block->first_byte == gpa && block->mode == mode && block->stands_at(eip))
-      return block;
+    if (block->gpa() == gpa && block->mode == mode && block->stands_at(eip)) return block;
   return nullptr;
 }
 
@@ -34,16 +27,39 @@ TranslationBlock* BlockTable::insert(std::unique_ptr<TranslationBlock> block) {
   TranslationBlock* const inserted = block.get();
   blocks_.push_back(std::move(block));
   side_bytes_ += inserted->side_bytes();
-  inserted->BucketHook::enter(buckets_[bucket(inserted->pages[0] + inserted->first_byte, inserted->mode)]);
-  PageBlocks& page_blocks = by_page_[inserted->pages[0]];
-  inserted->PageHook::enter(page_blocks.from);
-  page_blocks.met_at = align_down(inserted->linear, kPageSize);
-  if (!inserted->one_page()) inserted->SecondPageHook::enter(by_page_[inserted->pages[1]].into);
-  for (const Gpa page : inserted->pages)
-    if (page != kNoPage) physical_.add_attribute(page, kAttrBtCode);
+  enter_tables(*inserted, inserted->linear);
   note_code_at(inserted->linear, inserted->global);
   note_code_at(inserted->linear + inserted->guest_bytes - 1, inserted->global);
   return inserted;
+}
+
+void BlockTable::enter_tables(TranslationBlock& block, Gva linear) {
+  block.BucketHook::enter(buckets_[bucket(block.gpa(), block.mode)]);
+  PageBlocks& page_blocks = by_page_[block.pages[0]];
+  block.PageHook::enter(page_blocks.from);
+  page_blocks.met_at = align_down(linear, kPageSize);
+  if (!block.one_page()) block.SecondPageHook::enter(by_page_[block.pages[1]].into);
+  for (const Gpa page : block.pages) {
+    if (page == kNoPage) continue;
+    physical_.add_attribute(page, kAttrBtCode);
+    CodeWrites::Page* const written = writes_.find(page);
+    if (written == nullptr) continue;
+    ++written->returns;
+    written->patience = CodeWrites::kPatience;
+    guard(*written, block);
+  }
+}
+
+TranslationBlock* BlockTable::revive(u32 eip, Gva linear, Gpa gpa, ModeKey mode, bool global) {
+  const u8* const bytes = physical_.host(gpa);
+  TranslationBlock* const block = bytes == nullptr ? nullptr : kept_.take(eip, gpa, mode, global, bytes);
+  if (block == nullptr) return nullptr;
+  block->valid = true;
+  enter_tables(*block, linear);
+  note_code_at(linear, global);
+  ++counters_.revived;
+  if (listener_ != nullptr) listener_->on_revived(*block);
+  return block;
 }
 
 void BlockTable::link(Link& link, TranslationBlock& target) {
@@ -89,7 +105,11 @@ void BlockTable::forget_page_without_blocks(Gpa page) {
   const auto found = by_page_.find(page);
   if (found == by_page_.end() || found->second.from != nullptr || found->second.into != nullptr) return;
   by_page_.erase(found);
-  physical_.remove_attribute(page, kAttrBtCode);
+  CodeWrites::Page* const written = writes_.find(page);
+  if (written == nullptr || written->returns < CodeWrites::kPatchedReturns)
+    return physical_.remove_attribute(page, kAttrBtCode);
+  // It will have blocks again, and the attribute's coming and going costs microseconds.
+  written->patience = std::min(written->patience, CodeWrites::kEmptyPatience);
 }
 
 // A relocatable block may stand at any page: wherever the low bits of its EIP are the same.
@@ -113,6 +133,7 @@ void BlockTable::drop(TranslationBlock& block, DropReason why) {
   block.SecondPageHook::leave();
   for (const Gpa page : block.pages)
     if (page != kNoPage) forget_page_without_blocks(page);
+  if (why == DropReason::code_written && block.source != nullptr) kept_.keep(block);
 }
 
 // The next block goes to the start of the ring, where the oldest are.
@@ -131,6 +152,7 @@ void BlockTable::evict_oldest() {
     drop(block, DropReason::cache_full);
     ++counters_.evicted;
   }
+  block.BucketHook::leave();  // of those that are kept
   side_bytes_ -= block.side_bytes();
   blocks_.pop_front();
   if (before_ == 0) return;
@@ -155,27 +177,6 @@ void BlockTable::make_room(u64 bytes) {
   }
 }
 
-void BlockTable::invalidate(Gpa gpa, u32 length, DropReason why) {
-  const Gpa page = align_down(gpa, Gpa{kPageSize});
-  const auto found = by_page_.find(page);
-  if (found == by_page_.end()) return;
-  std::vector<TranslationBlock*> hit;
-  const auto touches = [&](Gpa first, u64 bytes) { return first < gpa + length && gpa < first + bytes; };
-  const auto bytes_on_first = [](const TranslationBlock& block) {
-    return std::min<u32>(block.guest_bytes, kPageSize - block.first_byte);
-  };
-  for (TranslationBlock* block = found->second.from; block != nullptr; block = block->PageHook::next())
-    if (touches(page + block->first_byte, bytes_on_first(*block))) hit.push_back(block);
-  for (TranslationBlock* block = found->second.into; block != nullptr; block = block->SecondPageHook::next())
-    if (touches(page, block->guest_bytes - bytes_on_first(*block))) hit.push_back(block);
-  for (TranslationBlock* block : hit) {
-    if (!block->valid) continue;  // both of its pages are this one, and it is in the list twice
-    ++epoch_;
-    ++counters_.invalidated;
-    drop(*block, why);
-  }
-}
-
 bool BlockTable::roams(Gpa page, Gva linear) {
   const auto found = by_page_.find(page);
   if (found == by_page_.end()) return false;
@@ -195,8 +196,13 @@ void BlockTable::clear() {
   std::vector<Gpa> pages;
   for (const auto& [page, list] : by_page_) pages.push_back(page);
   by_page_.clear();
+  for (CodeWrites::Page& written : writes_.slots()) {
+    if (written.held()) pages.push_back(written.page);
+    written = {};
+  }
   for (const Gpa page : pages) physical_.remove_attribute(page, kAttrBtCode);
   std::fill(buckets_.begin(), buckets_.end(), nullptr);
+  kept_.clear();
   cross_page_links_.clear();
   global_code_.clear();
   local_code_.clear();

@@ -11,7 +11,9 @@
 #include "translator/bt_context.h"
 #include "translator/code_cache.h"
 #include "translator/code_pages.h"
+#include "translator/code_writes.h"
 #include "translator/history/history_listener.h"
+#include "translator/kept_blocks.h"
 #include "translator/translation_block.h"
 
 namespace ringshift::bt {
@@ -24,6 +26,11 @@ class BlockTable {
   // one.
   TranslationBlock* find(u32 eip, Gpa gpa, ModeKey mode) const;
   TranslationBlock* insert(std::unique_ptr<TranslationBlock> block);
+  // A block that a write dropped, back in the tables because its bytes stand at gpa again; entered at eip,
+  // CS's base added: linear, in a page mapped as `global` says. Null: there is none.
+  TranslationBlock* revive(u32 eip, Gva linear, Gpa gpa, ModeKey mode, bool global);
+  // Of the blocks that began here and were dropped by a write, the latest; null: none is known.
+  const TranslationBlock* last_version(Gpa gpa, ModeKey mode) const { return kept_.newest(gpa, mode); }
   // Whether a block of `bytes` can be made; else make_room() evicts the oldest blocks, a batch of them, so
   // that it is seldom called. What was found before may be gone then.
   bool has_room(u64 bytes) const { return cache_.free_bytes() >= bytes && side_bytes_ <= side_limit(); }
@@ -40,8 +47,12 @@ class BlockTable {
   // on, and its blocks for the first address are dropped. Forgotten with the last block of the page.
   bool roams(Gpa page, Gva linear);
 
-  // Drops the blocks with bytes in [gpa, gpa + length), within one page.
+  // Drops the blocks that depend on bytes in [gpa, gpa + length), within one page: what is written there, or
+  // has been. Those with their source may come back.
   void invalidate(Gpa gpa, u32 length, DropReason why);
+  // Which stores to pages of blocks need no invalidate().
+  CodeWrites& writes() { return writes_; }
+  const CodeWrites& writes() const { return writes_; }
   // Forgets everything.
   void clear();
 
@@ -63,14 +74,26 @@ class BlockTable {
   // Counts up whenever blocks are dropped: what was found before may be gone.
   u64 epoch() const { return epoch_; }
   struct Counters {
-    u64 links = 0, links_cut = 0, invalidated = 0, evictions = 0, evicted = 0, laps = 0;
+    u64 links = 0, links_cut = 0, invalidated = 0, revived = 0, evictions = 0, evicted = 0, laps = 0;
   };
   const Counters& counters() const { return counters_; }
 
  private:
   static constexpr unsigned kBuckets = 1u << 16;
-  static unsigned bucket(Gpa gpa, ModeKey mode);
+  static unsigned bucket(Gpa gpa, ModeKey mode) {
+    return static_cast<unsigned>(BlockIdentity::hash_of(gpa, mode));
+  }
+  // linear: where it is met now.
+  void enter_tables(TranslationBlock& block, Gva linear);
   void drop(TranslationBlock& block, DropReason why);
+  unsigned drop_touched(Gpa gpa, u32 length, DropReason why);
+  // --- pages that are written to (block_writes.cpp)
+  // After a write to a page of blocks that has dropped so many.
+  void note_written(Gpa gpa, u32 length, unsigned dropped);
+  static void guard(CodeWrites::Page& page, const TranslationBlock& block);
+  void guard(CodeWrites::Page& page) const;
+  void leave_slot(CodeWrites::Page& page);
+  void give_up(CodeWrites::Page& page);
   void forget_jumps_to(const TranslationBlock& block);
   void forget_page_without_blocks(Gpa page);
   // Marks, sites and links of a Linux guest's blocks take some 2.3 times as much as their code.
@@ -94,6 +117,8 @@ class BlockTable {
     bool roams = false;
   };
   std::unordered_map<Gpa, PageBlocks> by_page_;
+  KeptBlocks kept_;
+  CodeWrites writes_;
   std::vector<Link*> cross_page_links_;
   CodePages global_code_, local_code_;
   HistoryListener* listener_ = nullptr;

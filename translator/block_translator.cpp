@@ -76,12 +76,8 @@ void BlockTranslator::translate_one(Emitter& emitter, const GuestInstruction& gu
     case Treatment::string:
       return translate_string(emitter, guest);
     case Treatment::interpret:
+    case Treatment::interpret_last:
       return emitter.interpret(new_site(guest, block));
-    case Treatment::interpret_last: {
-      InterpretSite* const site = new_site(guest, block);
-      site->last = true;
-      return emitter.interpret(site);
-    }
     case Treatment::rep_string:
       return translate_rep(emitter, guest, new_site(guest, block), counting_ == Counting::none);
     default:
@@ -133,8 +129,27 @@ Step BlockTranslator::plan_one(const GuestBlock& guest, const GuestInstruction& 
   }
   // STI's shadow reaches into the next block: VcpuState has to keep it.
   if (treatment == Treatment::set_if && &next == &guest.instructions.back())
-    return {&next, Treatment::interpret, TreatmentChoice::shadow, soft};
-  return {&next, treatment, choice, soft};
+    return {&next, Treatment::interpret, TreatmentChoice::shadow, soft, {}};
+  const u8* const bytes = guest.host == nullptr ? nullptr : guest.host + (next.eip - guest.eip);
+  return {&next, treatment, choice, soft, {bytes, readable_fields(next, treatment)}};
+}
+
+std::unique_ptr<BlockSource> BlockTranslator::source_of(const GuestBlock& guest,
+                                                        const std::vector<Step>& steps) {
+  if (!guest.patched || guest.pages[1] != kNoPage) return nullptr;
+  auto source = std::make_unique<BlockSource>();
+  source->versions = guest.versions;
+  for (const Step& step : steps) {
+    const Instruction& insn = step.guest->insn;
+    const std::size_t at = source->bytes.size();
+    source->bytes.insert(source->bytes.end(), insn.bytes, insn.bytes + insn.length);
+    for (const OperandField field : {kLiveDisplacement, kLiveImmediate}) {
+      const FieldPlace place = place_of(insn, field);
+      if ((step.live.fields & field) != 0)
+        source->live.push_back({static_cast<u16>(at + place.offset), place.bytes});
+    }
+  }
+  return source;
 }
 
 BlockTranslator::Plan BlockTranslator::plan(const GuestBlock& guest, ModeKey mode) const {
@@ -177,7 +192,7 @@ unsigned BlockTranslator::links_of(const std::vector<Step>& steps) {
     switch (step.treatment) {
       case Treatment::jump:
       case Treatment::call:
-        ++links;
+        if ((step.live.fields & kLiveImmediate) == 0) ++links;
         break;
       case Treatment::jump_if:
         links += last ? 2 : 1;
@@ -208,6 +223,7 @@ std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& g
   const std::vector<Step>& steps = planned.steps;
   const auto count = static_cast<unsigned>(steps.size());
   block->instructions = static_cast<u16>(count);
+  block->source = source_of(guest, steps);
   block->make_links(links_of(steps));
   const unsigned rounds = rounds_of(guest, steps);
   block->relocatable = roams && may_relocate(guest, mode);
@@ -237,7 +253,7 @@ std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& g
   block->marks = emitter.marks();
   place_links(emitter, *block);
   for (const auto& [site, resume] : emitter.interpret_sites())
-    if (!site->last && !ends_block(treatment_of(site->decoded.insn))) site->resume = block->code + resume;
+    if (!site->last) site->resume = block->code + resume;
   listing_.translated(guest, *block, emitter.starts());
   if (listener_ != nullptr) listener_->on_translated(guest, *block, notes);
   ++counters_.blocks;
@@ -248,8 +264,8 @@ std::unique_ptr<TranslationBlock> BlockTranslator::translate(const GuestBlock& g
 }
 
 void BlockTranslator::begin_step(Emitter& emitter, const Plan& plan, unsigned step) {
-  const auto& [guest, treatment, choice, soft] = plan.steps[step];
-  emitter.begin_instruction(guest->insn, guest->eip, soft);
+  const auto& [guest, treatment, choice, soft, live] = plan.steps[step];
+  emitter.begin_instruction(guest->insn, guest->eip, soft, live);
   const SharedLookup* const shared = plan.shared_at(step);
   if (shared == nullptr) return;
   if (shared->first == step) emitter.begin_shared(*shared);
@@ -265,8 +281,8 @@ void BlockTranslator::emit_copies(Emitter& emitter, const Plan& plan, Translatio
   for (unsigned span = 0; span < emitter.shared_spans(); ++span) {
     const SharedLookup& shared = emitter.begin_copy(span);
     for (unsigned i = shared.first; i <= shared.last; ++i) {
-      const auto& [next, treatment, choice, soft] = plan.steps[i];
-      emitter.begin_instruction(next->insn, next->eip, soft);
+      const auto& [next, treatment, choice, soft, live] = plan.steps[i];
+      emitter.begin_instruction(next->insn, next->eip, soft, live);
       if (ends_block(treatment))
         translate_stack_of_branch(emitter, *next, treatment);
       else
@@ -284,7 +300,7 @@ void BlockTranslator::emit_body(Emitter& emitter, const GuestBlock& guest, const
   const asmjit::Label out = emitter.as().newLabel();
   emit_first_rounds(emitter, plan, rounds, out, *block);
   for (unsigned i = 0; i < count; ++i) {
-    const auto& [next, treatment, choice, soft] = steps[i];
+    const auto& [next, treatment, choice, soft, live] = steps[i];
     begin_step(emitter, plan, i);
     if (rounds > 1 && i + 1 == count) emitter.bind_loop_exit(out);
     const u32 sites_before = block->site_count;
@@ -299,7 +315,10 @@ void BlockTranslator::emit_body(Emitter& emitter, const GuestBlock& guest, const
       translate_one(emitter, *next, treatment, *block);
       end_step(emitter, plan, i);
     }
-    if (block->site_count != sites_before) block->sites.front().unexecuted = static_cast<u8>(count - i);
+    if (block->site_count != sites_before) {
+      block->sites.front().unexecuted = static_cast<u8>(count - i);
+      block->sites.front().last = ends_block(treatment);
+    }
     if (counting_ == Counting::exact) block->starts.push_back(static_cast<u16>(next->eip - guest.eip));
     block->guest_bytes = static_cast<u16>(next->eip + next->insn.length - guest.eip);
   }

@@ -52,6 +52,8 @@ class BlockTranslator {
     // That the step is among the instructions of; null: none.
     const SharedLookup* shared_at(unsigned step) const;
   };
+  // What the block is made of; null: nobody will ask.
+  static std::unique_ptr<BlockSource> source_of(const GuestBlock& guest, const std::vector<Step>& steps);
   Step plan_one(const GuestBlock& guest, const GuestInstruction& next, ModeKey mode) const;
   Plan plan(const GuestBlock& guest, ModeKey mode) const;
   static void note_steps(const std::vector<Step>& steps, const GuestBlock& guest, unsigned rounds,

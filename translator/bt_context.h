@@ -22,6 +22,7 @@ namespace ringshift::bt {
 inline constexpr u32 kHostFlags = kArithmeticFlags;
 
 class ModeSwitch;
+class CodeWrites;
 struct InterpretSite;
 
 // An entry of the jump table: indirect branches and links that can't be fixed find their target here.
@@ -32,6 +33,16 @@ struct JumpEntry {
   const u8* target;
 };
 inline constexpr unsigned kJumpEntries = 1u << 16;  // by the low 16 bits of eip
+
+// What a lookup that misses says of its access (r9d of RuntimeStubs::access and write).
+struct AccessInfo {
+  static constexpr u32 kWrite = 1u << 16;
+  static constexpr u32 kFpu =
+      1u << 17;  // the instruction uses x87/SSE state, should interp have to execute it
+  static constexpr u32 kSizeMask = 0xffff;
+  // For a store: from where to retry to behind the lookup, in bytes.
+  static constexpr u32 kBehindShift = 18;
+};
 
 struct BtContext {
   // Read by emitted code on every block. RunControl's quiet word: 1, or 0 when events are there. The jump
@@ -60,6 +71,13 @@ struct BtContext {
   const u8* to_lookup = nullptr;       // r8d: EIP, by the jump table
   const u8* to_dispatcher = nullptr;   // r10d: EIP
   const u8* to_interpreter = nullptr;  // r10d: EIP, r11: the site
+  const u8* to_access = nullptr;       // as RuntimeStubs::access
+  // For stores to pages of code (translator/light_writes.cpp): what a store's lookup left in r11, what the
+  // helper wants in r9 and r11, and the store's address.
+  CodeWrites* writes = nullptr;
+  u64 saved_r11 = 0;
+  u64 write_r9 = 0, write_r11 = 0;
+  u32 write_gva = 0;
   const InterpretSite* light_site = nullptr;
   const u8* continuation = nullptr;
   u64 executed = 0;  // guest instructions, counted by block

@@ -44,6 +44,7 @@ Dispatcher::Dispatcher(Cpu& cpu, CodeCache cache, const BtOptions& options)
   context_.cpu = &cpu;
   context_.modes = &modes_;
   context_.memo = &memo_;
+  context_.writes = &blocks_.writes();
   translator_.set_listener(listener_);
   blocks_.set_listener(listener_);
   context_.exact_rf = cpu.control.exact_count || options.verify;
@@ -71,6 +72,7 @@ Result<void> Dispatcher::prepare(const BtOptions& options) {
   context_.to_lookup = stubs_.lookup;
   context_.to_dispatcher = stubs_.events;
   context_.to_interpreter = stubs_.interpret;
+  context_.to_access = stubs_.access;
   samples_ = options.memory == BtOptions::Memory::automatic && !count_.on();
   single_blocks_ = options.single_blocks;
   if (!options.verify) return {};
@@ -249,10 +251,25 @@ Outcome<TranslationBlock*> Dispatcher::current_block(ModeKey mode) {
       if (second != nullptr && second->page == found->pages[1]) return found;
     }
   }
+  if (entry != nullptr) {
+    const bool global = !cpu_.paging() || (entry->mapping & kTlbGlobal) != 0;
+    const Gpa gpa = entry->page + (linear & kPageOffsetMask);
+    TranslationBlock* const revived = blocks_.revive(eip, linear, gpa, mode, global);
+    if (revived != nullptr) return revived;
+  }
   GuestBlock guest = RS_TRY(read_guest_block(cpu_, decoder_, eip));
   if (guest.instructions.empty()) return nullptr;
+  note_patches(guest, mode);
   if (!single_blocks_.empty()) cut_block(guest, single_blocks_);
   return translate(guest, mode);
+}
+
+// Of pages that the guest writes to, blocks are kept by their bytes.
+void Dispatcher::note_patches(GuestBlock& guest, ModeKey mode) const {
+  const Gpa gpa = guest.pages[0] + (guest.linear & kPageOffsetMask);
+  guest.patched = blocks_.writes().has(gpa);
+  const TranslationBlock* const before = guest.patched ? blocks_.last_version(gpa, mode) : nullptr;
+  if (before != nullptr) mark_live_operands(guest, *before);
 }
 
 TranslationBlock* Dispatcher::translate(const GuestBlock& guest, ModeKey mode) {
@@ -301,11 +318,13 @@ void Dispatcher::report(StatsSink& sink) const {
   sink.count("bt", "bytes beside the code", blocks_.side_bytes());
   sink.count("bt", "blocks evicted", blocks_.counters().evicted);
   sink.count("bt", "blocks invalidated", blocks_.counters().invalidated);
+  sink.count("bt", "blocks revived", blocks_.counters().revived);
   sink.count("bt", "links made", blocks_.counters().links);
   sink.count("bt", "links cut", blocks_.counters().links_cut);
   sink.count("exits", "lookup miss", counters_.access_exits);
   sink.count("exits", "lookup miss: filled", counters_.access_fills);
   sink.count("exits", "lookup miss: interpreted", counters_.access_interpreted);
+  sink.count("exits", "lookup miss: code written", counters_.code_writes);
   sink.count("exits", "interpreted instruction", counters_.interpreted);
   sink.count("exits", "lookup miss: fault", counters_.access_faults);
   sink.count("exits", "port access", counters_.ports);

@@ -65,6 +65,10 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   // The block for the current state, translated if need be; null: interpret here. Raises the fetch's fault.
   Outcome<TranslationBlock*> current_block(ModeKey mode);
   TranslationBlock* translate(const GuestBlock& guest, ModeKey mode);
+  void note_patches(GuestBlock& guest, ModeKey mode) const;
+  // A store from translated code at `retry` to a page of code: whether it may be tried again, what depends on
+  // its bytes having been dropped; else the interpreter must do it.
+  bool admit_code_write(const void* retry, Gva gva, u32 size);
   AddressSpaceHeat::Cost window_cost() const;
   // Handles events; true: leave run().
   bool handle_events();
@@ -204,8 +208,8 @@ class Dispatcher final : MmuObserver, PhysicalMapListener, HostFaultHandler {
   struct Counters {
     u64 access_exits = 0, access_fills = 0, access_interpreted = 0, interpreted = 0, interpreted_modes = 0;
     u64 ports = 0, access_faults = 0;
-    u64 chain_exits = 0, jump_misses = 0, event_exits = 0, host_faults = 0, lost_bases = 0, window_faults = 0,
-        window_failures = 0, retranslations = 0;
+    u64 code_writes = 0, chain_exits = 0, jump_misses = 0, event_exits = 0, host_faults = 0, lost_bases = 0,
+        window_faults = 0, window_failures = 0, retranslations = 0;
   };
   Counters counters_;
   u64 instructions_ = 0;  // retired in run()

@@ -62,6 +62,11 @@ const u8* Dispatcher::on_access(BtContext* context, const void* retry, u32 gva, 
       if (d.count_.on()) d.going_on_ = unexecuted_at_lookup(d, retry, gva);
       return static_cast<const u8*>(retry);
     }
+    if (filled && *filled == nullptr && kind == AccessKind::write && d.admit_code_write(retry, gva, size)) {
+      if (d.fills_in_row_ != 0) --d.fills_in_row_;  // it doesn't miss again
+      if (d.count_.on()) d.going_on_ = unexecuted_at_lookup(d, retry, gva);
+      return static_cast<const u8*>(retry);
+    }
     if (!filled) d.note_lookup(retry, BlockFault::lookup_page_fault);
     if (!filled && !fpu) return d.raise_at_access(filled.error());
     if (filled) d.note_lookup(retry, BlockFault::lookup_interpreted);
@@ -74,6 +79,20 @@ const u8* Dispatcher::on_access(BtContext* context, const void* retry, u32 gva, 
   d.retranslate_failing();
   d.interpret_one(fpu, false);
   return d.dispatch();
+}
+
+bool Dispatcher::admit_code_write(const void* retry, Gva gva, u32 size) {
+  const TlbEntry& entry = cpu_.tlb.entry(gva, cpu_.user());
+  constexpr PageFlags kCode = static_cast<PageFlags>(PageKind::ram) | kAttrBtCode;
+  if (!Tlb::maps(entry, gva, true) || (cpu_.phys.flags(entry.page) & ~kAttrNoWindow) != kCode) return false;
+  const TranslationBlock* const running = blocks_.containing(static_cast<const u8*>(retry));
+  const Gpa gpa = entry.page + (gva & kPageOffsetMask);
+  blocks_.invalidate(gpa, size, DropReason::code_written);
+  // If its own block is among them, the next instruction may be the one that changes.
+  if (!running->valid) return false;
+  ++counters_.code_writes;
+  const bool plain = (cpu_.phys.flags(gpa) & kWriteAttributes) == 0;
+  return plain || blocks_.writes().would_let(gpa, size);
 }
 
 // An instruction's first access that fails is its fault, and nothing of it is done yet. (Not so for x87 and

@@ -40,7 +40,8 @@ bool Emitter::finish(std::vector<u8>& code) {
   return code_.copyFlattenedData(code.data(), code.size()) == kErrorOk;
 }
 
-void Emitter::begin_instruction(const Instruction& insn, u32 eip, bool soft) {
+void Emitter::begin_instruction(const Instruction& insn, u32 eip, bool soft, LiveFields live) {
+  live_ = live;
   window_ = mode_.window() && !soft;
   insn_ = &insn;
   eip_ = eip;
@@ -314,10 +315,12 @@ void Emitter::emit_cold_accesses() {
     const Because because(*this, EmissionReason::cold_lookup);
     assembler_.bind(site.label);
     if (site.flags_saved) emit_restore_flags();
+    const bool write = (site.info & AccessInfo::kWrite) != 0;
+    if (write) assembler_.mov(context_field(offsetof(BtContext, saved_r11), 8), r11);
     load_eip(r10, site.eip);
     assembler_.lea(r11, ptr(site.retry));
     assembler_.mov(r9d, site.info);
-    jump_to(stubs_.access);
+    jump_to(write ? stubs_.write : stubs_.access);
   }
   for (const ColdInterpret& site : cold_interprets_) {
     owner_ = site.eip - block_eip_;

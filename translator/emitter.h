@@ -16,6 +16,7 @@
 #include "translator/history/block_counters.h"
 #include "translator/history/emission_notes.h"
 #include "translator/listing.h"
+#include "translator/live_operands.h"
 #include "translator/shared_lookup.h"
 #include "translator/translation_block.h"
 
@@ -26,6 +27,7 @@ struct RuntimeStubs {
   const u8* enter = nullptr;      // void (BtContext*, const u8* host_pc)
   const u8* leave = nullptr;      // a continuation: returns from enter
   const u8* access = nullptr;     // a lookup missed: r8d gva, r9d AccessInfo, r10d eip, r11 where to retry
+  const u8* write = nullptr;      // the same for a store, with the instruction's r11 in BtContext::saved_r11
   const u8* interpret = nullptr;  // r9d AccessInfo::kFpu or 0, r10d eip, r11 InterpretSite* or null
   const u8* chain = nullptr;      // r10d target eip, r11 Link*
   const u8* jump = nullptr;       // r10d target eip, not in the jump table
@@ -40,14 +42,6 @@ struct RuntimeStubs {
   const u8* light_interrupt = nullptr;
   const u8* lookup = nullptr;  // r8d target eip: through the jump table, else as `jump`
   const u8* events = nullptr;  // r10d eip: something is pending
-};
-
-// r9d of RuntimeStubs::access.
-struct AccessInfo {
-  static constexpr u32 kWrite = 1u << 16;
-  static constexpr u32 kFpu =
-      1u << 17;  // the instruction uses x87/SSE state, should interp have to execute it
-  static constexpr u32 kSizeMask = 0xffff;
 };
 
 // r9d of RuntimeStubs::port: the operand's size, and the direction.
@@ -98,7 +92,13 @@ class Emitter {
 
   // --- per instruction
   // Starts a guest instruction. soft: by lookups, though the mode has a window.
-  void begin_instruction(const Instruction& insn, u32 eip, bool soft);
+  void begin_instruction(const Instruction& insn, u32 eip, bool soft, LiveFields live);
+  void begin_instruction(const Instruction& insn, u32 eip, bool soft) {
+    begin_instruction(insn, eip, soft, LiveFields{});
+  }
+  bool live_immediate() const { return (live_.fields & kLiveImmediate) != 0; }
+  // dst = the instruction's live field as it stands now, extended to 32 bits by its sign.
+  void load_live(asmjit::x86::Gp dst, OperandField field);
 
   // --- flags
   bool flags_saved() const { return flags_saved_; }
@@ -303,6 +303,9 @@ class Emitter {
   // The same as far as r9; the label is where it goes else.
   asmjit::Label look_up(Access access, u32 size);
   bool folds(const Instruction& insn) const;
+  bool live_displacement(const Instruction& insn) const {
+    return &insn == insn_ && (live_.fields & kLiveDisplacement) != 0;
+  }
   void emit_tail(const Instruction& insn);
   void copy_folded(const Instruction& insn);
   void copy_at(const Instruction& insn, MemoryForm form);
@@ -331,6 +334,7 @@ class Emitter {
   EmissionNotes* notes_ = nullptr;
   BlockCounters* counters_ = nullptr;
   unsigned side_exits_ = 0, loop_exits_ = 0;
+  LiveFields live_;
   bool window_ = false;
   bool flags_saved_ = false;
   asmjit::Label retry_;

@@ -26,8 +26,18 @@ void Emitter::load_offset(Gp dst, const Instruction& insn, i32 esp_bias) {
   load_address(dst, insn, esp_bias);
 }
 
+void Emitter::load_live(Gp dst, OperandField field) {
+  const Because because(*this, EmissionReason::live_operand);
+  const FieldPlace place = place_of(*insn_, field);
+  assembler_.mov(dst.r64(), reinterpret_cast<u64>(live_.bytes + place.offset));
+  const Mem operand = ptr(dst.r64(), 0, place.bytes);
+  if (place.bytes == 4) return void(assembler_.mov(dst.r32(), operand));
+  assembler_.movsx(dst.r32(), operand);
+}
+
 void Emitter::load_address(Gp dst, const Instruction& insn, i32 esp_bias) {
-  const i32 displacement = insn.displacement + (insn.base == kEsp ? esp_bias : 0);
+  const bool live = live_displacement(insn);
+  const i32 displacement = (live ? 0 : insn.displacement) + (insn.base == kEsp ? esp_bias : 0);
   const bool wide = insn.address_size == 4;
   unsigned shift = 0;
   while ((1u << shift) < insn.scale) ++shift;
@@ -44,6 +54,10 @@ void Emitter::load_address(Gp dst, const Instruction& insn, i32 esp_bias) {
     if (displacement != 0) assembler_.lea(dst.r32(), ptr(dst.r64(), displacement));
   } else {
     assembler_.lea(dst.r32(), ptr(guest64(insn.base), guest64(insn.index), shift, displacement));
+  }
+  if (live) {
+    load_live(r10, kLiveDisplacement);
+    assembler_.lea(dst.r32(), ptr(dst.r64(), r10));
   }
   if (!wide) assembler_.movzx(dst.r32(), dst.r16());
 }
@@ -94,7 +108,8 @@ void Emitter::check_target(Gp target, u32 operand_size) {
 // Whether the operand can stand as gs:[...] in the instruction itself, with 32-bit addressing (its wrap is
 // exact).
 bool Emitter::folds(const Instruction& insn) const {
-  return insn.address_size == 4 && mode_.shape(insn.segment) == SegmentShape::flat;
+  return insn.address_size == 4 && mode_.shape(insn.segment) == SegmentShape::flat &&
+         !live_displacement(insn);
 }
 
 Mem Emitter::memory(const Instruction& insn, Access access, u32 size, i32 esp_bias) {
@@ -139,8 +154,9 @@ void Emitter::begin_memory() {
 void Emitter::lookup(Access access, u32 size) {
   const Label slow = look_up(access, size);
   if (span_ != nullptr && !copying_) return go_on_in_copy(slow);
-  const u32 info = size | (access == Access::write ? AccessInfo::kWrite : 0) |
-                   (uses_fpu_state(*insn_) ? AccessInfo::kFpu : 0);
+  const bool write = access == Access::write;
+  u32 info = size | (write ? AccessInfo::kWrite : 0) | (uses_fpu_state(*insn_) ? AccessInfo::kFpu : 0);
+  if (write) info |= (offset() - static_cast<u32>(code_.labelOffset(retry_))) << AccessInfo::kBehindShift;
   cold_.push_back({slow, retry_, eip_, info, flags_saved_});
 }
 

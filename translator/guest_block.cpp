@@ -58,6 +58,7 @@ Outcome<GuestBlock> read_guest_block(Cpu& cpu, const Decoder& decoder, u32 eip) 
   block.pages[0] = first.page;
   block.global = first.global;
   u32 page_offset = block.linear & kPageOffsetMask;
+  block.host = first.host + page_offset;
   bool shadowed = false;  // by STI: its block ends after the next instruction
   unsigned side_exits = 0;
   for (u32 at = eip; block.instructions.size() < kMaxBlockInstructions;) {

@@ -12,6 +12,7 @@ namespace ringshift::bt {
 struct GuestInstruction {
   Instruction insn;
   u32 eip = 0;
+  u8 live = 0;  // of OperandField's bits: those that are patched (translator/live_operands.h)
 
   u32 next_eip() const { return eip + insn.length; }
   // Of a relative branch; an operand size of 16 bits truncates it (SDM vol. 2A Jcc).
@@ -26,6 +27,10 @@ struct GuestBlock {
   CodeMode mode = CodeMode::protected32;
   Gpa pages[2] = {kNoPage, kNoPage};
   bool global = false;
+  const u8* host = nullptr;  // its bytes, on the first page
+  // Its page has been written to since code of it was translated; how often other bytes were translated here.
+  bool patched = false;
+  u32 versions = 0;
   std::vector<GuestInstruction> instructions;
 
   u32 end_eip() const { return instructions.back().next_eip(); }

@@ -5,6 +5,7 @@
 #include "cpu-model/msr.h"
 #include "cpu-model/sysenter.h"
 #include "cpu-model/transfer_segments.h"
+#include "translator/code_writes.h"
 #include "translator/mode_switch.h"
 
 namespace ringshift::bt {
@@ -32,6 +33,17 @@ const u8* leave_block(BtContext& context, const InterpretSite& site, ModeKey mod
 const u8* leave_after(BtContext& context, const InterpretSite& site, ModeKey mode) {
   context.state->rip = static_cast<u32>(context.state->rip + site.decoded.insn.length);
   return leave_block(context, site, mode);
+}
+
+// Where go_on or leave_block has sent it: into translated code RF is cleared, as behind an instruction. It
+// holds off instruction breakpoints for one (SDM vol. 3B 17.3.1.1), and no translated code has any. An
+// interrupt that comes first saves it.
+const u8* clear_rf(BtContext& context, const u8* next) {
+  VcpuState& state = *context.state;
+  if ((state.rflags & kFlagRf) == 0 || next != context.to_lookup) return next;
+  if (context.exact_rf) return context.to_dispatcher;
+  state.rflags &= ~u64{kFlagRf};
+  return next;
 }
 
 bool plain_protected(const VcpuState& state) {
@@ -88,9 +100,7 @@ const ReturnFrame* return_frame(const Cpu& cpu) {
 }  // namespace
 
 // IRETD from CPL 0 that changes IF, RF and the arithmetic flags at most, to CPL 0 or 3 (SDM vol. 2A IRET).
-// RF, which faults set in their frames, holds off instruction breakpoints for one instruction; no translated
-// code has any, so it is cleared on the way into it, as after that instruction. An interrupt that comes first
-// saves it.
+// Faults set RF in their frames.
 [[gnu::flatten]] const u8* light_iret(BtContext* context, const InterpretSite*, u32, u32) {
   Cpu& cpu = *context->cpu;
   VcpuState& state = cpu.state;
@@ -122,9 +132,7 @@ const ReturnFrame* return_frame(const Cpu& cpu) {
   state.rflags = (state.eflags() & ~kTaken) | (frame.flags & kTaken) | kFlagFixed;
   state.set_reg32(kEsp, esp);
   commit_code(cpu, *code, frame.eip);
-  const u8* const next = go_on(*context, context->modes->key_now());
-  if (next == context->to_lookup) state.rflags &= ~u64{kFlagRf};
-  return next;
+  return clear_rf(*context, go_on(*context, context->modes->key_now()));
 }
 
 // TS decides whether x87 and SSE instructions may execute, which the next mode says; nothing is flushed for
@@ -151,7 +159,24 @@ const ReturnFrame* return_frame(const Cpu& cpu) {
   return leave_after(*context, *site, context->modes->mode());
 }
 
-// RF, which the frames of faults set, as in light_iret.
+[[gnu::flatten]] const u8* light_write(BtContext* context, const u8* retry, u32 gva, u32 info) {
+  constexpr PageFlags kCode = static_cast<PageFlags>(PageKind::ram) | kAttrBtCode;
+  const u32 size = info & AccessInfo::kSizeMask;
+  const u32 offset = gva & kPageOffsetMask;
+  const TlbEntry& entry = context->tlb_table[Tlb::index(gva)];
+  const bool known = Tlb::maps(entry, gva, true) && offset + size <= kPageSize;
+  // Any other attribute has a listener of its own.
+  if (known && (context->cpu->phys.flags(entry.page) & ~kAttrNoWindow) == kCode &&
+      context->writes->lets(entry.page + offset, size)) {
+    context->write_r9 = entry.addend;
+    context->write_r11 = context->saved_r11;
+    return retry + (info >> AccessInfo::kBehindShift);
+  }
+  context->write_r9 = info;
+  context->write_r11 = reinterpret_cast<u64>(retry);
+  return context->to_access;
+}
+
 [[gnu::flatten]] const u8* light_software_interrupt(BtContext* context, const InterpretSite* site, u32,
                                                     u32 vector) {
   VcpuState& state = *context->state;
@@ -166,11 +191,7 @@ const ReturnFrame* return_frame(const Cpu& cpu) {
     return context->to_interpreter;
   }
   if (done == DeliveryHook::Light::next && site->resume != nullptr) return site->resume;
-  const u8* const target = leave_block(*context, *site, context->modes->key_now());
-  if ((state.rflags & kFlagRf) == 0 || target != context->to_lookup) return target;
-  if (context->exact_rf) return context->to_dispatcher;
-  state.rflags &= ~u64{kFlagRf};
-  return target;
+  return clear_rf(*context, leave_block(*context, *site, context->modes->key_now()));
 }
 
 }  // namespace ringshift::bt

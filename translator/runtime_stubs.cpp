@@ -96,6 +96,24 @@ class StubWriter {
     return callout;
   }
 
+  // The same for a store that missed: on behind its lookup, with [r9 + r8] its host address, or to `access`.
+  Label emit_write() {
+    const Label callout = a_.newLabel();
+    a_.bind(callout);
+    emit_store_general();
+    a_.mov(context(offsetof(BtContext, write_gva), 4), r8d);
+    emit_call(reinterpret_cast<u64>(light_write));
+    a_.mov(context(offsetof(BtContext, continuation), 8), rax);
+    a_.mov(r8d, context(offsetof(BtContext, write_gva), 4));
+    a_.mov(r9, context(offsetof(BtContext, write_r9), 8));
+    a_.mov(r10d, state(offsetof(VcpuState, rip), 4));
+    a_.mov(r11, context(offsetof(BtContext, write_r11), 8));
+    emit_load_flags();
+    emit_load_general();
+    a_.jmp(context(offsetof(BtContext, continuation), 8));
+    return callout;
+  }
+
   // Emitter::jump_indirect, once for all.
   Label emit_lookup(const Label& jump) {
     const Label lookup = a_.newLabel();
@@ -204,6 +222,7 @@ Result<RuntimeStubs> emit_runtime_stubs(CodeCache& cache, const Helpers& helpers
   const Label enter = writer.emit_enter(resume);
   const Label leave = writer.emit_leave();
   const Label access = writer.emit_callout(helpers.access, resume);
+  const Label write = writer.emit_write();
   const Label interpret = writer.emit_callout(helpers.interpret, resume);
   const Label chain = writer.emit_callout(helpers.chain, resume);
   const Label jump = writer.emit_callout(helpers.jump, resume);
@@ -222,6 +241,7 @@ Result<RuntimeStubs> emit_runtime_stubs(CodeCache& cache, const Helpers& helpers
   stubs.enter = writer.address(enter);
   stubs.leave = writer.address(leave);
   stubs.access = writer.address(access);
+  stubs.write = writer.address(write);
   stubs.interpret = writer.address(interpret);
   stubs.chain = writer.address(chain);
   stubs.jump = writer.address(jump);

@@ -32,6 +32,7 @@ bool in_memory(const Instruction& insn) { return insn.operands[0].kind == Operan
 
 // Whether code that keeps a shared lookup's address in r11 may stand among it. CALL and RET end their block.
 bool may_stand_between(const Step& step) {
+  if (step.live.fields != 0) return false;
   switch (step.treatment) {
     case Treatment::identity:
     case Treatment::nothing:
@@ -119,6 +120,7 @@ class Values {
   void follow(const Step& step) {
     const Instruction& insn = step.guest->insn;
     const i64 size = insn.operand_size;
+    if (step.live.fields != 0) return forget_all();  // its constants aren't
     switch (step.treatment) {
       case Treatment::nothing:
         break;
@@ -146,7 +148,7 @@ class Values {
           forget(insn.opcode & 7);
         break;
       default:
-        for (unsigned reg = 0; reg < 8; ++reg) forget(static_cast<u8>(reg));
+        forget_all();
         break;
     }
   }
@@ -157,6 +159,9 @@ class Values {
     return {base, value.delta, value.origin, value.delta + displacement, bytes, write};
   }
   void forget(u8 reg) { values_[reg] = {next_++, 0}; }
+  void forget_all() {
+    for (unsigned reg = 0; reg < 8; ++reg) forget(static_cast<u8>(reg));
+  }
   void forget(const Operand& operand) {
     if (operand.kind == OperandKind::gpr32 || operand.kind == OperandKind::gpr16) forget(operand.reg);
     if (operand.kind == OperandKind::gpr8) forget(operand.reg & 3);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "translator/guest_block.h"
+#include "translator/live_operands.h"
 #include "translator/mode_treatment.h"
 
 namespace ringshift::bt {
@@ -11,6 +12,7 @@ struct Step {
   Treatment treatment;
   TreatmentChoice choice;
   bool soft;  // by lookups, though the mode has a window
+  LiveFields live;
 };
 
 }  // namespace ringshift::bt

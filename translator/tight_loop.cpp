@@ -35,7 +35,7 @@ bool may_repeat(Treatment treatment) {
 
 unsigned BlockTranslator::rounds_of(const GuestBlock& guest, const std::vector<Step>& steps) const {
   if (counting_ == Counting::exact || steps.size() > kMostInstructions) return 1;
-  const auto& [last, treatment, choice, soft] = steps.back();
+  const auto& [last, treatment, choice, soft, live] = steps.back();
   if (treatment != Treatment::jump_if || last->branch_target() != guest.eip) return 1;
   for (std::size_t i = 0; i + 1 < steps.size(); ++i)
     if (!may_repeat(steps[i].treatment)) return 1;

@@ -37,6 +37,13 @@ class Transitions : public BothMemories {
     as.push(kUserCode);
     as.iretd();
   }
+  // A busy 32-bit TSS whose stack for CPL 0 is the kernel's.
+  void give_task() {
+    constexpr u32 kTss = kData + 0x100;
+    cpu_.state.tr = {0, 0, kSegPresent | 11, 0x67, 0, kTss};
+    poke<u32>(kTss + 4, kStackTop);  // ESP0
+    poke<u16>(kTss + 8, 16);         // SS0
+  }
   u64 interpreted() const { return count("exits: interpreted instruction"); }
 };
 
@@ -135,9 +142,7 @@ TEST_P(Transitions, SystemCallsStayInTheCache) {
 }
 
 TEST_P(Transitions, SysexitLetsInterruptsIn) {
-  cpu_.state.tr = {0, 0, kSegPresent | 11, 0x67, 0, kData + 0x100};
-  poke<u32>(kData + 0x104, kStackTop);
-  poke<u16>(kData + 0x108, 16);
+  give_task();
   assemble(kUserCode, [](Asm& as) {
     as.mov(esi, 1);
     as.ud2();
@@ -158,9 +163,7 @@ TEST_P(Transitions, SysexitLetsInterruptsIn) {
 
 // INT 3 from user code and IRET back: the frame's flags, stack and segments.
 TEST_P(Transitions, IretGoesBackToUserCode) {
-  cpu_.state.tr = {0, 0, kSegPresent | 11, 0x67, 0, kData + 0x100};
-  poke<u32>(kData + 0x104, kStackTop);
-  poke<u16>(kData + 0x108, 16);
+  give_task();
   constexpr u32 kHandler = kCode + 0x800;
   poke<u64>(kIdt + 3 * 8, u64{kHandler & 0xffff} | u64{8} << 16 | u64{0xee00} << 32);
   poke<u64>(kIdt + 4 * 8, u64{kStubs + 4} | u64{8} << 16 | u64{0xee00} << 32);
@@ -194,9 +197,7 @@ TEST_P(Transitions, IretGoesBackToUserCode) {
 
 // An IRQ that IRET lets in comes before the instruction that RF is to hold for: it is saved with RF.
 TEST_P(Transitions, AnInterruptAtIretSavesRf) {
-  cpu_.state.tr = {0, 0, kSegPresent | 11, 0x67, 0, kData + 0x100};
-  poke<u32>(kData + 0x104, kStackTop);
-  poke<u16>(kData + 0x108, 16);
+  give_task();
   assemble(kUserCode, [](Asm& as) { as.ud2(); });
   for (const u32 resumed : {kFlagRf, 0u, kFlagRf}) {
     assemble(kCode, [&](Asm& as) { return_to_user(as, kFlagFixed | kFlagIf | resumed); });
@@ -215,9 +216,7 @@ TEST_P(Transitions, AnInterruptAtIretSavesRf) {
 
 // A kernel data segment that user code must not keep is dropped by IRET.
 TEST_P(Transitions, IretDropsSegmentsOfTheKernel) {
-  cpu_.state.tr = {0, 0, kSegPresent | 11, 0x67, 0, kData + 0x100};
-  poke<u32>(kData + 0x104, kStackTop);
-  poke<u16>(kData + 0x108, 16);
+  give_task();
   assemble(kUserCode, [](Asm& as) { as.ud2(); });
   assemble(kCode, [](Asm& as) {
     const asmjit::Label again = as.newLabel();

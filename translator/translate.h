@@ -20,6 +20,9 @@ void translate_moffs(Emitter& emitter, const GuestInstruction& guest);
 void translate_lea(Emitter& emitter, const GuestInstruction& guest);
 void translate_bit_string(Emitter& emitter, const GuestInstruction& guest);
 
+// Of the same, those whose immediate is live (translate_live.cpp).
+void translate_live_immediate(Emitter& emitter, const GuestInstruction& guest);
+
 // Strings without REP (translate_string.cpp).
 void translate_string(Emitter& emitter, const GuestInstruction& guest);
 

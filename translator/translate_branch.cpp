@@ -55,12 +55,17 @@ void translate_counter(Emitter& emitter, const GuestInstruction& guest, Translat
   }
 }
 
-// Loads an indirect branch's target, checked.
-void load_target(Emitter& emitter, const Instruction& insn, Gp target) {
+// Loads an indirect branch's target, or a direct one's whose distance is live, checked.
+void load_target(Emitter& emitter, const GuestInstruction& guest, Gp target) {
+  const Instruction& insn = guest.insn;
   const Emitter::Because because(emitter, EmissionReason::target);
   auto& as = emitter.as();
   const bool wide = insn.operand_size == 4;
-  if (!insn.memory_form()) {
+  if (emitter.live_immediate()) {
+    emitter.load_live(target, kLiveImmediate);
+    emitter.load_eip(r9, guest.next_eip());
+    as.lea(target.r32(), ptr(target.r64(), r9));
+  } else if (!insn.memory_form()) {
     const unsigned reg = insn.modrm_rm();
     wide ? as.mov(target.r32(), gpd(reg)) : as.movzx(target.r32(), gpw(reg));
   } else {
@@ -77,6 +82,22 @@ void translate_jump_if(Emitter& emitter, const GuestInstruction& guest, Translat
     emitter.jump_if_to_link(guest.insn.opcode & 15, guest.branch_target(), block.take_link());
   }
   link_to(emitter, EmissionReason::not_taken, guest.next_eip(), block);
+}
+
+void translate_jump_to(Emitter& emitter, const GuestInstruction& guest) {
+  emitter.begin_memory();
+  load_target(emitter, guest, r8);
+  emitter.restore_flags();
+  emitter.jump_indirect();
+}
+
+void translate_call_to(Emitter& emitter, const GuestInstruction& guest) {
+  emitter.begin_memory();
+  load_target(emitter, guest, r11);  // the push needs r8
+  push_eip(emitter, guest.next_eip(), guest.insn.operand_size);
+  emitter.restore_flags();
+  emitter.as().mov(r8d, r11d);
+  emitter.jump_indirect();
 }
 
 void load_return_address(Emitter& emitter, const Instruction& insn) {
@@ -96,16 +117,16 @@ void load_return_address(Emitter& emitter, const Instruction& insn) {
 
 void translate_stack_of_branch(Emitter& emitter, const GuestInstruction& guest, Treatment treatment) {
   if (treatment == Treatment::ret) return load_return_address(emitter, guest.insn);
-  if (treatment != Treatment::call) return;
+  if (treatment != Treatment::call || emitter.live_immediate()) return;
   emitter.begin_memory();
   push_eip(emitter, guest.next_eip(), guest.insn.operand_size);
 }
 
 void translate_branch(Emitter& emitter, const GuestInstruction& guest, Treatment treatment,
                       TranslationBlock& block) {
-  const Instruction& insn = guest.insn;
   switch (treatment) {
     case Treatment::jump:
+      if (emitter.live_immediate()) return translate_jump_to(emitter, guest);
       emitter.restore_flags();
       link_to(emitter, EmissionReason::jump, guest.branch_target(), block);
       break;
@@ -116,23 +137,14 @@ void translate_branch(Emitter& emitter, const GuestInstruction& guest, Treatment
       translate_counter(emitter, guest, block);
       break;
     case Treatment::call:
+      if (emitter.live_immediate()) return translate_call_to(emitter, guest);
       emitter.restore_flags();
       link_to(emitter, EmissionReason::call, guest.branch_target(), block);
       break;
     case Treatment::jump_indirect:
-      emitter.begin_memory();
-      load_target(emitter, insn, r8);
-      emitter.restore_flags();
-      emitter.jump_indirect();
-      break;
+      return translate_jump_to(emitter, guest);
     case Treatment::call_indirect:
-      emitter.begin_memory();
-      load_target(emitter, insn, r11);  // the push needs r8
-      push_eip(emitter, guest.next_eip(), insn.operand_size);
-      emitter.restore_flags();
-      emitter.as().mov(r8d, r11d);
-      emitter.jump_indirect();
-      break;
+      return translate_call_to(emitter, guest);
     case Treatment::ret:
       emitter.restore_flags();
       emitter.jump_indirect();

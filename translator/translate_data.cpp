@@ -15,6 +15,7 @@ Access access_of(const Instruction& insn) { return insn.memory_written ? Access:
 
 void translate_identity(Emitter& emitter, const GuestInstruction& guest) {
   const Instruction& insn = guest.insn;
+  if (emitter.live_immediate()) return translate_live_immediate(emitter, guest);
   if (insn.memory_form()) {
     emitter.begin_memory();
     emitter.copy_with_memory(insn, access_of(insn), bytes_of_memory(insn));

@@ -76,6 +76,10 @@ void translate_push(Emitter& emitter, const GuestInstruction& guest) {
   const Operand& operand = insn.operands[0];
   const u32 size = insn.operand_size;
   emitter.begin_memory();
+  if (emitter.live_immediate()) {
+    emitter.load_live(r11, kLiveImmediate);
+    return push_register(emitter, r11, size);
+  }
   if (operand.kind == OperandKind::immediate) return push_immediate(emitter, insn.immediate, size);
   if (operand.kind != OperandKind::memory) return push_register(emitter, gpd(operand.reg), size);
   copy_from_memory(emitter, insn, size);

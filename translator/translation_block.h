@@ -9,6 +9,7 @@
 
 #include "base/types.h"
 #include "cpu-model/interp/decode_cache.h"
+#include "translator/block_source.h"
 #include "translator/intrusive_list.h"
 #include "translator/mode_key.h"
 
@@ -78,6 +79,10 @@ struct BlockIdentity : BucketHook {
   Gva linear = 0;  // CS.base + eip when it was made; mode.shifting() blocks may be met elsewhere, too
   u16 guest_bytes = 0;
   u16 instructions = 0;
+
+  Gpa gpa() const { return pages[0] + first_byte; }
+  // Of where a block starts, for tables.
+  static u64 hash_of(Gpa gpa, ModeKey mode) { return ((gpa ^ mode.hash()) * 0x9e3779b97f4a7c15u) >> 48; }
 };
 static_assert(sizeof(BlockIdentity) == 64);
 
@@ -97,6 +102,7 @@ struct alignas(64) TranslationBlock : BlockIdentity, PageHook, SecondPageHook {
   std::vector<u16> starts;                 // of its instructions, in guest bytes; under exact count only
   std::forward_list<InterpretSite> sites;  // the code holds their addresses
   u32 site_count = 0;
+  std::unique_ptr<BlockSource> source;  // of a page that was written to, of one page; else null
 
   void make_links(unsigned count) {
     link_memory_ = std::make_unique<Link[]>(count);
@@ -110,12 +116,20 @@ struct alignas(64) TranslationBlock : BlockIdentity, PageHook, SecondPageHook {
     constexpr u64 kAllocations = 64;  // what the allocator adds
     return sizeof(TranslationBlock) + links.size() * sizeof(Link) +
            marks.capacity() * sizeof(InstructionMark) + starts.capacity() * sizeof(u16) +
-           site_count * (sizeof(InterpretSite) + 16) + kAllocations;
+           site_count * (sizeof(InterpretSite) + 16) + (source != nullptr ? source->side_bytes() : 0) +
+           kAllocations;
   }
   // Instructions from the one at eip on; under exact count.
   u32 instructions_from(u32 at) const {
     const auto found = std::lower_bound(starts.begin(), starts.end(), (at - eip) & kPageOffsetMask);
     return static_cast<u32>(starts.end() - found);
+  }
+  // Whether the translation depends on any of the bytes [first, end) of the block.
+  bool depends_on(u32 first, u32 end) const {
+    if (source == nullptr) return true;
+    bool hit = false;
+    source->each_fixed([&](u32 from, u32 to) { hit = hit || (from < end && first < to); });
+    return hit;
   }
   bool one_page() const { return pages[1] == kNoPage; }
   // Whether it may be entered at eip, when its bytes are found there.

@@ -69,6 +69,14 @@ void HistoryLog::on_dropped(const bt::TranslationBlock& block, bt::DropReason wh
   if (next_ != nullptr) next_->on_dropped(block, why);
 }
 
+void HistoryLog::on_revived(const bt::TranslationBlock& block) {
+  fmt::print(file_.get(),
+             R"({{"event":"revived","block":{}}})"
+             "\n",
+             block.number);
+  if (next_ != nullptr) next_->on_revived(block);
+}
+
 void HistoryLog::on_remedy(const bt::SiteChange& change) {
   write(R"({{"event":"remedy","physical":{},"remedy":"{}","why":"{}"}})"
         "\n",

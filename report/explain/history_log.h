@@ -27,6 +27,7 @@ class HistoryLog final : public bt::HistoryListener {
   void on_not_linkable(const bt::Link& link, const bt::TranslationBlock& target) override;
   void on_unlinked(const bt::Link& link, bt::UnlinkReason why) override;
   void on_dropped(const bt::TranslationBlock& block, bt::DropReason why) override;
+  void on_revived(const bt::TranslationBlock& block) override;
   void on_remedy(const bt::SiteChange& change) override;
   void on_fault(const bt::TranslationBlock& block, u32 guest_offset, bt::BlockFault fault) override;
   void on_site_fault(const bt::InterpretSite* site) override;

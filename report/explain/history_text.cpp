@@ -27,6 +27,8 @@ std::string what_happened(const bt::BlockRecord& block, const bt::HistoryEvent& 
     case Kind::remedy:
       return fmt::format("{} gets {}: {}", place(block.eip + event.guest_offset), name_of(event.remedy),
                          name_of(event.cause));
+    case Kind::revived:
+      return "used again: its bytes are back";
     case Kind::dropped:
       break;
   }

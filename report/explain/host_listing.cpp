@@ -19,6 +19,7 @@ void name_stubs(std::map<u64, std::string>& names, const bt::RuntimeStubs& stubs
   const std::pair<const u8*, const char*> kStubs[] = {
       {stubs.leave, "leave"},
       {stubs.access, "fill_lookup"},
+      {stubs.write, "fill_lookup_to_write"},
       {stubs.interpret, "interpret"},
       {stubs.chain, "link"},
       {stubs.jump, "jump_table_miss"},

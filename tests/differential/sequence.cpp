@@ -24,7 +24,7 @@ std::optional<std::vector<u8>> Sequence::assemble() const {
     code.insert(code.end(), item.bytes.begin(), item.bytes.end());
     u8* const field = code.data() + at[i] + item.fix_offset;
     const i32 distance = static_cast<i32>(at[item.target]) - static_cast<i32>(at[i + 1]);
-    const u32 absolute = start - base + at[item.target];
+    const u32 absolute = start - base + at[item.target] + item.addend;
     switch (item.fix) {
       case Item::Fix::none:
         break;

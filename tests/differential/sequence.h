@@ -18,6 +18,7 @@ struct Item {
   Fix fix = Fix::none;
   u8 fix_offset = 0;                // of the field in bytes
   u32 target = 0;                   // item that the field points to; the number of items for the end
+  u32 addend = 0;                   // to an absolute address
   bool essential = false;           // not to be shrunk away
   bool bounds_loop = false;         // sets the counter without which a loop that follows would go on and on
   bool stores_environment = false;  // of the x87, with what differs by design cleared afterwards

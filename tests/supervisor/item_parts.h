@@ -71,5 +71,7 @@ void software_interrupt(Random& random, bool user, bool pae, Items& items);
 void far_transfer(Random& random, bool user, bool pae, Items& items);
 void return_from_frame(Random& random, bool user, bool pae, Items& items);
 void fast_system_call(Random& random, bool user, bool pae, Items& items);
+// A loop that patches itself (patched_items.cpp).
+void patch_in_loop(Random& random, bool user, bool pae, Items& items);
 
 }  // namespace ringshift::supervisor

@@ -33,6 +33,7 @@ enum class EmissionReason : u8 {
   shared_lookup,
   shared_ram,
   high_byte,
+  live_operand,
   bit_string,
   // --- the stack
   stack_store,

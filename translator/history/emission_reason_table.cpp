@@ -68,6 +68,10 @@ constexpr std::array kTable{
         R::high_byte, "high byte",
         "AH, CH, DH and BH can't be named beside r8-r15 (REX): the register's halves are swapped around the "
         "access."},
+    Entry{
+        R::live_operand, "patched operand",
+        "The guest has changed this immediate, displacement or distance again and again: it is read where it "
+        "stands in the guest's code, and changing it drops no block."},
     Entry{R::bit_string, "bit string",
           "A register indexes bits beyond the operand: the word's address and the bit in it are computed."},
     Entry{R::stack_store, "push",

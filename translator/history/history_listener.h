@@ -2,7 +2,7 @@
 //
 // Nothing is called where none is set, and nothing on the hot path where one is. Calls come on the vCPU's
 // thread, some of them from the handler of a fault in translated code. A block is known by its number, which
-// no other has; it may be gone after on_dropped.
+// no other has; it may be gone after on_dropped, if it isn't revived.
 #pragma once
 
 #include "translator/emitter.h"
@@ -49,6 +49,8 @@ class HistoryListener {
   // The link's target is still set.
   virtual void on_unlinked(const Link&, UnlinkReason) {}
   virtual void on_dropped(const TranslationBlock&, DropReason) {}
+  // A write has dropped it, and its bytes are back.
+  virtual void on_revived(const TranslationBlock&) {}
   // By its physical address; the blocks that it is in are dropped next.
   virtual void on_remedy(const SiteChange&) {}
   virtual void on_fault(const TranslationBlock&, u32 /*guest_offset*/, BlockFault) {}

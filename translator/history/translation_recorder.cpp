@@ -126,6 +126,13 @@ void TranslationRecorder::on_dropped(const TranslationBlock& block, DropReason w
   note(*record, {.kind = HistoryEvent::Kind::dropped, .detail = static_cast<u8>(why)});
 }
 
+void TranslationRecorder::on_revived(const TranslationBlock& block) {
+  BlockRecord* const record = find(block.number);
+  if (record == nullptr) return;
+  record->dropped = false;
+  note(*record, {.kind = HistoryEvent::Kind::revived});
+}
+
 void TranslationRecorder::count_fault(BlockRecord& record, u32 guest_offset, BlockFault fault) {
   for (FaultCount& known : record.faults)
     if (known.guest_offset == guest_offset && known.fault == fault) return void(++known.count);

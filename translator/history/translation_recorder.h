@@ -12,7 +12,7 @@
 namespace ringshift::bt {
 
 struct HistoryEvent {
-  enum class Kind : u8 { linked, not_linkable, unlinked, remedy, dropped };
+  enum class Kind : u8 { linked, not_linkable, unlinked, remedy, dropped, revived };
   Kind kind;
   u8 detail = 0;         // UnlinkReason or DropReason
   u64 entries = 0;       // of the block, when it happened
@@ -83,6 +83,7 @@ class TranslationRecorder final : public HistoryListener {
   void on_not_linkable(const Link& link, const TranslationBlock& target) override;
   void on_unlinked(const Link& link, UnlinkReason why) override;
   void on_dropped(const TranslationBlock& block, DropReason why) override;
+  void on_revived(const TranslationBlock& block) override;
   void on_remedy(const SiteChange& change) override { last_change_ = change; }
   void on_fault(const TranslationBlock& block, u32 guest_offset, BlockFault fault) override;
   void on_site_fault(const InterpretSite* site) override;
