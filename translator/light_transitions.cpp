@@ -5,7 +5,6 @@
 #include "cpu-model/msr.h"
 #include "cpu-model/sysenter.h"
 #include "cpu-model/transfer_segments.h"
-#include "translator/code_writes.h"
 #include "translator/mode_switch.h"
 
 namespace ringshift::bt {
@@ -157,24 +156,6 @@ const ReturnFrame* return_frame(const Cpu& cpu) {
   state.set_reg32(kEdx, answer.edx);
   if (site->resume != nullptr) return site->resume;
   return leave_after(*context, *site, context->modes->mode());
-}
-
-[[gnu::flatten]] const u8* light_write(BtContext* context, const u8* retry, u32 gva, u32 info) {
-  constexpr PageFlags kCode = static_cast<PageFlags>(PageKind::ram) | kAttrBtCode;
-  const u32 size = info & AccessInfo::kSizeMask;
-  const u32 offset = gva & kPageOffsetMask;
-  const TlbEntry& entry = context->tlb_table[Tlb::index(gva)];
-  const bool known = Tlb::maps(entry, gva, true) && offset + size <= kPageSize;
-  // Any other attribute has a listener of its own.
-  if (known && (context->cpu->phys.flags(entry.page) & ~kAttrNoWindow) == kCode &&
-      context->writes->lets(entry.page + offset, size)) {
-    context->write_r9 = entry.addend;
-    context->write_r11 = context->saved_r11;
-    return retry + (info >> AccessInfo::kBehindShift);
-  }
-  context->write_r9 = info;
-  context->write_r11 = reinterpret_cast<u64>(retry);
-  return context->to_access;
 }
 
 [[gnu::flatten]] const u8* light_software_interrupt(BtContext* context, const InterpretSite* site, u32,

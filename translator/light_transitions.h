@@ -28,9 +28,4 @@ const u8* light_cr0(BtContext* context, const InterpretSite* site, u32 value, u3
 const u8* light_software_interrupt(BtContext* context, const InterpretSite* site, u32, u32 vector);
 const u8* light_cpuid(BtContext* context, const InterpretSite* site, u32, u32);
 
-// A store's lookup has missed (RuntimeStubs::write). On a page of code, where no block depends on the bytes
-// that it writes (CodeWrites), it may be done: its host address is BtContext::write_r9 plus gva, and what is
-// returned stands behind the lookup. Else on to BtContext::to_access, with its registers.
-const u8* light_write(BtContext* context, const u8* retry, u32 gva, u32 info);
-
 }  // namespace ringshift::bt

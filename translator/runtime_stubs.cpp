@@ -5,6 +5,7 @@
 
 #include "translator/jump_lookup.h"
 #include "translator/light_transitions.h"
+#include "translator/light_writes.h"
 
 namespace ringshift::bt {
 

@@ -59,6 +59,7 @@ function(ringshift_light_source name file)
   set(no_vectors "$<IF:$<CXX_COMPILER_ID:GNU>,-mgeneral-regs-only,-mno-sse;-mno-mmx>")
   set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "-O2;${no_vectors};-fno-sanitize=all"
                                                  SKIP_PRECOMPILE_HEADERS ON)
-  add_test(NAME light-object-${name} COMMAND ${CMAKE_SOURCE_DIR}/tools/check-light-object ${file}
+  get_filename_component(stem ${file} NAME_WE)
+  add_test(NAME light-object-${stem} COMMAND ${CMAKE_SOURCE_DIR}/tools/check-light-object ${file}
            $<TARGET_OBJECTS:ringshift-${name}> COMMAND_EXPAND_LISTS)
 endfunction()
