@@ -36,6 +36,8 @@ std::vector<ModeResult> read_emulated_logs(const std::string& folder) {
     const auto text = read_log(path.string());
     if (!text) continue;
     ModeResult log = import_log(name, path.string(), *text);
+    // Judged where they were made; by the options there, on which that of `mixed` depends.
+    for (auto& [row, cell] : log.cells) cell.checksum.clear();
     if (log.state != ModeState::unavailable) logs.push_back(std::move(log));
   }
   std::sort(logs.begin(), logs.end(),

@@ -16,7 +16,7 @@ TEST(EmulatedLogs, ThoseWithResultsInOrder) {
   const auto write = [&](const char* name, const char* text) {
     std::ofstream(folder->path() + "/" + name) << text;
   };
-  write("trap.log", "# note in a machine elsewhere\nera in ns 1 2 3\nera done\n");
+  write("trap.log", "# note in a machine elsewhere\nera in ns 1 2 3\nera mixed checksum 77\nera done\n");
   write("bt.log", "era in ns 1 1 3\n");
   write("empty.log", "");
   write("a space.log", "era in ns 1 1 3\n");
@@ -29,6 +29,7 @@ TEST(EmulatedLogs, ThoseWithResultsInOrder) {
   EXPECT_EQ(logs[1].state, ModeState::complete);
   EXPECT_EQ(logs[1].note, "in a machine elsewhere");
   EXPECT_EQ(logs[1].mode.family, Family::import);
+  EXPECT_TRUE(logs[1].cell("mixed")->checksum.empty()) << "another number of jobs has another";
 }
 
 TEST(EmulatedLogs, NoFolder) { EXPECT_TRUE(read_emulated_logs("/nonexistent").empty()); }

@@ -42,7 +42,7 @@ def write_emulated_logs(folder):
     os.makedirs(folder, exist_ok=True)
     for engine, ns in (("bt", 700), ("trap", 30000)):
         with open(os.path.join(folder, engine + ".log"), "w", encoding="utf-8") as file:
-            file.write(f"# note in another machine\nera in ns {ns} {ns} 9\nera done\n")
+            file.write(f"# note in another machine\nera in ns {ns} {ns} 9\nera mixed checksum 1\nera done\n")
 
 
 def check_emulated(failures, data, done):
