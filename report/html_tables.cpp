@@ -66,7 +66,8 @@ std::string state_text(const ModeResult& result) {
   else
     text = fmt::format("{}: {}", name_of(result.state), result.reason);
   if (result.malformed != 0) text += fmt::format(" ({} malformed lines left out)", result.malformed);
-  return result.note.empty() ? text : text + ". " + result.note;
+  if (result.note.empty()) return text;
+  return text + (result.mode.family == Family::import ? ": " : ". ") + result.note;
 }
 }  // namespace
 
