@@ -1,11 +1,13 @@
 // CaseWatch: code that goes round for ever, where it shouldn't, ends the program with the case's number.
 #pragma once
 
+#include <time.h>
+
 #include "base/types.h"
 
 namespace ringshift::differential {
 
-// One at a time; by SIGALRM.
+// One at a time; by SIGALRM and a timer of CPU time.
 class CaseWatch {
  public:
   explicit CaseWatch(u64 seed);
@@ -18,6 +20,7 @@ class CaseWatch {
 
  private:
   u64 begun_ = 0;
+  timer_t timer_{};
 };
 
 }  // namespace ringshift::differential
