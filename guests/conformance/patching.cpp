@@ -1,28 +1,25 @@
 // Guest: code that is patched again and again: an engine may come to treat its operands as data, or to keep
 // old translations.
+#include "conformance/written_code.h"
 #include "runtime/paging.h"
 
 namespace {
 
-alignas(4096) u8 g_code[4][4096];
-// Hides the array's bounds: code straddles its pages.
-u8* page(u32 i) {
-  u8* p = g_code[i];
-  asm("" : "+r"(p));
-  return p;
-}
-u32 (*at(void* p))() { return reinterpret_cast<u32 (*)()>(p); }
-
-// MOV EAX, value; RET.
-void put_mov(u8* p, u32 value) {
-  p[0] = 0xb8;
-  memory_copy(p + 1, &value, 4);
-  p[5] = 0xc3;
-}
-
 constexpr u32 kOften = 200;
 
 void store(u8* p, u32 value) { *reinterpret_cast<volatile u32*>(p) = value; }
+
+// MOV EAX's immediate at p + 1, a byte at a time.
+bool follows_single_bytes(u8* p) {
+  bool good = true;
+  for (u32 i = 0; i < kOften; ++i) {
+    p[1 + i % 4] = static_cast<u8>(i);
+    u32 now;
+    memory_copy(&now, p + 1, 4);
+    good = good && at(p)() == now;
+  }
+  return good;
+}
 
 void test_operands() {
   u8* const p = g_code[0] + 512;
@@ -33,13 +30,7 @@ void test_operands() {
     good = good && at(p)() == i;
   }
   check(good, "an immediate, often");
-  for (u32 i = 0; i < kOften; ++i) {
-    p[1 + i % 4] = static_cast<u8>(i);
-    u32 now;
-    memory_copy(&now, p + 1, 4);
-    good = good && at(p)() == now;
-  }
-  check(good, "its single bytes, often");
+  check(follows_single_bytes(p), "its single bytes, often");
   // MOV EAX, [table + i * 4]; RET.
   static u32 table[64];
   p[64] = 0xa1;
@@ -93,14 +84,7 @@ void test_shared_operand() {
 void test_two_pages() {
   u8* const p = page(2) - 3;  // MOV EAX's immediate straddles into the next page
   put_mov(p, 0x11223344);
-  bool good = true;
-  for (u32 i = 0; i < kOften; ++i) {
-    p[1 + i % 4] = static_cast<u8>(i);
-    u32 now;
-    memory_copy(&now, p + 1, 4);
-    good = good && at(p)() == now;
-  }
-  check(good, "an instruction on two pages, often");
+  check(follows_single_bytes(p), "an instruction on two pages, often");
 }
 
 void test_two_names() {

@@ -1,23 +1,8 @@
 // Guest: self-modifying code in all its forms; the changed instruction must be the one that runs.
+#include "conformance/written_code.h"
 #include "runtime/paging.h"
 
 namespace {
-
-alignas(4096) u8 g_code[4][4096];
-// Hides the array's bounds: code straddles its pages.
-u8* page(u32 i) {
-  u8* p = g_code[i];
-  asm("" : "+r"(p));
-  return p;
-}
-u32 (*at(void* p))() { return reinterpret_cast<u32 (*)()>(p); }
-
-// MOV EAX, value; RET.
-void put_mov(u8* p, u32 value) {
-  p[0] = 0xb8;
-  memory_copy(p + 1, &value, 4);
-  p[5] = 0xc3;
-}
 
 // Each returns EAX; the patched MOV EAX, 1 must give 2.
 extern "C" u32 next_instruction();
