@@ -88,16 +88,13 @@ def arguments():
 
 def measure(options, runs):
     """{mode: outcome}, or why there is none."""
-    if reason := machine.unavailable():
-        return f"SKIP: {reason}"
     try:
-        packages = debian_packages.fetch(options.packages or os.path.join(options.work, "packages"))
+        packages = machine.packages(options.packages or os.path.join(options.work, "packages"))
     except debian_packages.Unavailable as error:
         return f"SKIP: {error}"
-    show = (lambda at, text: print(f"{at:7.2f} {text.rstrip()}", flush=True)) if options.verbose else None
     image = os.path.join(options.work, "machine.gz")
     host_root.write_initramfs(image, packages, [(run.mode, run.script(os.path.abspath(options.build), options.append)) for run in runs])
-    reader = host_root.run(packages.kernel, image, SECONDS * len(runs), show)
+    reader = host_root.run(packages.kernel, image, SECONDS * len(runs), machine.shown(options.verbose))
     if not reader.outcomes:
         return "\n".join(["FAIL: the machine did not come to its first run", *reader.notes])
     return {run.mode: reader.outcomes.get(run.mode) or machine.Outcome(run.mode) for run in runs}

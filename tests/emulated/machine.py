@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import time
 
+import debian_packages
 from initramfs import Initramfs
 
 QEMU = "qemu-system-x86_64"
@@ -13,9 +14,16 @@ COMMAND = [QEMU, "-accel", "tcg", "-nographic", "-no-reboot"]
 APPEND = "console=ttyS0 panic=-1 oops=panic quiet"
 
 
-def unavailable():
-    """Why there can be no such machine here, or None."""
-    return None if shutil.which(QEMU) else f"{QEMU} isn't installed (qemu-system-x86)"
+def packages(folder):
+    """What such a machine is made of, unpacked into a folder; debian_packages.Unavailable says why there can be none here."""
+    if not shutil.which(QEMU):
+        raise debian_packages.Unavailable(f"{QEMU} isn't installed (qemu-system-x86)")
+    return debian_packages.fetch(folder)
+
+
+def shown(verbose):
+    """What run() takes as on_line: prints the console as it comes, if so wanted."""
+    return (lambda at, text: print(f"{at:7.2f} {text.rstrip()}", flush=True)) if verbose else None
 
 
 class Outcome:

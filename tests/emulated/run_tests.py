@@ -90,20 +90,17 @@ def chosen_tests(options):
 
 def run(options, chosen):
     """{test: outcome}, or why there is none."""
-    if reason := machine.unavailable():
-        return f"SKIP: {reason}"
     try:
-        packages = debian_packages.fetch(options.packages or os.path.join(options.work, "packages"))
+        packages = machine.packages(options.packages or os.path.join(options.work, "packages"))
     except debian_packages.Unavailable as error:
         return f"SKIP: {error}"
-    show = (lambda at, text: print(f"{at:7.2f} {text.rstrip()}", flush=True)) if options.verbose else None
     image = os.path.join(options.work, "machine.gz")
     outcomes, rest, ends = {}, list(chosen), time.monotonic() + options.seconds
     # A test that takes the machine with it costs the others a new one.
     while rest and time.monotonic() < ends:
         scripts = [(test.name, host_root.script(test.command, test.folder, test.environment, test.seconds)) for test in rest]
         host_root.write_initramfs(image, packages, scripts)
-        reader = host_root.run(packages.kernel, image, int(ends - time.monotonic()) + 1, show)
+        reader = host_root.run(packages.kernel, image, int(ends - time.monotonic()) + 1, machine.shown(options.verbose))
         outcomes.update(reader.outcomes)
         begun = [test for test in rest if test.name in reader.outcomes]
         if not begun:

@@ -9,7 +9,7 @@ from machine import Outcome, Reader  # noqa: E402,F401
 
 OPTIONS = ["-cpu", "EPYC,+svm,+npt", "-m", "1024"]
 PREPARE = '[ -c /dev/kvm ] || echo "@@NOTE no /dev/kvm in the L1"\n'
-packages, Unavailable = debian_packages.fetch, debian_packages.Unavailable
+packages, Unavailable = machine.packages, debian_packages.Unavailable
 
 
 def write_initramfs(path, found, jobs, files, program):

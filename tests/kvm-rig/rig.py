@@ -37,8 +37,6 @@ def arguments():
 
 
 def run_in_l1(options, chosen):
-    if reason := l1.machine.unavailable():
-        return f"SKIP: {reason}"
     try:
         packages = l1.packages(os.path.join(options.build, "packages"))
     except l1.Unavailable as error:
@@ -46,8 +44,7 @@ def run_in_l1(options, chosen):
     files = {path: "/rig/files/" + os.path.basename(path) for job in chosen for path in job.files}
     image = os.path.join(options.build, "l1.gz")
     l1.write_initramfs(image, packages, chosen, files, options.ringshift)
-    show = (lambda at, text: print(f"{at:7.2f} {text.rstrip()}", flush=True)) if options.verbose else None
-    return l1.run(packages.kernel, image, options.seconds, show)
+    return l1.run(packages.kernel, image, options.seconds, l1.machine.shown(options.verbose))
 
 
 def run_on_host(options, jobs_there):
