@@ -18,13 +18,10 @@ unsigned BlockTable::drop_touched(Gpa gpa, u32 length, DropReason why) {
     const u32 to = static_cast<u32>(std::min(gpa + length - first, Gpa{bytes}));
     if (block.depends_on(skipped + from, skipped + to)) hit.push_back(&block);
   };
-  const auto bytes_on_first = [](const TranslationBlock& block) {
-    return std::min<u32>(block.guest_bytes, kPageSize - block.first_byte);
-  };
   for (TranslationBlock* block = found->second.from; block != nullptr; block = block->PageHook::next())
-    look_at(*block, block->gpa(), 0, bytes_on_first(*block));
+    look_at(*block, block->gpa(), 0, block->bytes_on_first_page());
   for (TranslationBlock* block = found->second.into; block != nullptr; block = block->SecondPageHook::next())
-    look_at(*block, page, bytes_on_first(*block), block->guest_bytes - bytes_on_first(*block));
+    look_at(*block, page, block->bytes_on_first_page(), block->guest_bytes - block->bytes_on_first_page());
   unsigned dropped = 0;
   for (TranslationBlock* block : hit) {
     if (!block->valid) continue;  // both of its pages are this one, and it is in the list twice
@@ -70,7 +67,7 @@ void BlockTable::note_written(Gpa gpa, u32 length, unsigned dropped) {
 }
 
 void BlockTable::guard(CodeWrites::Page& page, const TranslationBlock& block) {
-  const u32 on_first = std::min<u32>(block.guest_bytes, kPageSize - block.first_byte);
+  const u32 on_first = block.bytes_on_first_page();
   if (!block.one_page() && block.pages[1] == page.page) page.guard(0, block.guest_bytes - on_first);
   if (block.pages[0] != page.page) return;
   const u32 first = block.first_byte;

@@ -241,7 +241,8 @@ Outcome<TranslationBlock*> Dispatcher::current_block(ModeKey mode) {
   const Gva linear = cs_base() + eip;
   const TlbEntry* const entry = RS_TRY(fill_tlb(cpu_, linear, AccessKind::fetch, cpu_.user()));
   if (entry != nullptr) {
-    TranslationBlock* const found = blocks_.find(eip, entry->page + (linear & kPageOffsetMask), mode);
+    const Gpa gpa = entry->page + (linear & kPageOffsetMask);
+    TranslationBlock* const found = blocks_.find(eip, gpa, mode);
     if (found != nullptr && (mode.shifting() || found->relocatable))
       blocks_.note_code_at(linear, found->global);
     if (found != nullptr && found->one_page()) return found;
@@ -250,10 +251,7 @@ Outcome<TranslationBlock*> Dispatcher::current_block(ModeKey mode) {
       const TlbEntry* const second = RS_TRY(fill_tlb(cpu_, next_page, AccessKind::fetch, cpu_.user()));
       if (second != nullptr && second->page == found->pages[1]) return found;
     }
-  }
-  if (entry != nullptr) {
     const bool global = !cpu_.paging() || (entry->mapping & kTlbGlobal) != 0;
-    const Gpa gpa = entry->page + (linear & kPageOffsetMask);
     TranslationBlock* const revived = blocks_.revive(eip, linear, gpa, mode, global);
     if (revived != nullptr) return revived;
   }

@@ -1,9 +1,9 @@
 // Which operands are live.
 #include "translator/live_operands.h"
 
-#include <Zydis/Zydis.h>
-
 #include <cstring>
+
+#include "translator/translate.h"
 
 namespace ringshift::bt {
 
@@ -41,39 +41,10 @@ bool other_instruction(const Instruction& insn, const BlockSource& old, u32 at) 
   return false;
 }
 
-bool register_or_memory(const Operand& operand) {
-  return operand.kind == OperandKind::memory || operand.kind == OperandKind::gpr8 ||
-         operand.kind == OperandKind::gpr16 || operand.kind == OperandKind::gpr32;
-}
-
-// What translate_live_immediate (translator/translate_live.cpp) knows.
-bool takes_register_for_immediate(const Instruction& insn) {
-  if (insn.map != OpcodeMap::one_byte || insn.operand_count < 2 || names_high_byte(insn)) return false;
-  if (insn.operands[insn.operand_count - 1].kind != OperandKind::immediate) return false;
-  if (!register_or_memory(insn.operands[0])) return false;
-  switch (insn.mnemonic) {
-    case ZYDIS_MNEMONIC_MOV:
-    case ZYDIS_MNEMONIC_ADD:
-    case ZYDIS_MNEMONIC_OR:
-    case ZYDIS_MNEMONIC_ADC:
-    case ZYDIS_MNEMONIC_SBB:
-    case ZYDIS_MNEMONIC_AND:
-    case ZYDIS_MNEMONIC_SUB:
-    case ZYDIS_MNEMONIC_XOR:
-    case ZYDIS_MNEMONIC_CMP:
-    case ZYDIS_MNEMONIC_TEST:
-      return insn.operand_count == 2;
-    case ZYDIS_MNEMONIC_IMUL:
-      return insn.operand_count == 3;
-    default:
-      return false;
-  }
-}
-
 bool immediate_readable(const Instruction& insn, Treatment treatment) {
   switch (treatment) {
     case Treatment::identity:
-      return takes_register_for_immediate(insn);
+      return takes_live_immediate(insn);
     case Treatment::push:
       return insn.operands[0].kind == OperandKind::immediate;
     case Treatment::jump:

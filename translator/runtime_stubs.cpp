@@ -78,41 +78,45 @@ class StubWriter {
     return callout;
   }
 
-  // Calls the helper as helper(context, r11, r8d, r9d) with the guest's vector state where it is.
-  Label emit_light_callout(LightHelper helper) {
+  // Calls the helper as helper(context, r11, r8d, r9d) with the guest's vector state where it is, and goes on
+  // where it says. keep(): registers for load(), which sets what the helper's way on wants.
+  template <class Keep, class Load>
+  Label emit_light(u64 helper, const Keep& keep, const Load& load) {
     const Label callout = a_.newLabel();
     a_.bind(callout);
     emit_store_general();
-    a_.mov(context(offsetof(BtContext, light_site), 8), r11);
-    emit_call(reinterpret_cast<u64>(helper));
+    keep();
+    emit_call(helper);
     a_.mov(context(offsetof(BtContext, continuation), 8), rax);
-    a_.mov(r14, context(offsetof(BtContext, tlb_table), 8));
-    a_.mov(r11, context(offsetof(BtContext, light_site), 8));
-    a_.mov(r8d, state(offsetof(VcpuState, rip), 4));
-    a_.mov(r10d, r8d);
-    a_.xor_(r9d, r9d);
+    load();
     emit_load_flags();
     emit_load_general();
     a_.jmp(context(offsetof(BtContext, continuation), 8));
     return callout;
   }
 
-  // The same for a store that missed: on behind its lookup, with [r9 + r8] its host address, or to `access`.
+  Label emit_light_callout(LightHelper helper) {
+    return emit_light(
+        reinterpret_cast<u64>(helper), [&] { a_.mov(context(offsetof(BtContext, light_site), 8), r11); },
+        [&] {
+          a_.mov(r14, context(offsetof(BtContext, tlb_table), 8));
+          a_.mov(r11, context(offsetof(BtContext, light_site), 8));
+          a_.mov(r8d, state(offsetof(VcpuState, rip), 4));
+          a_.mov(r10d, r8d);
+          a_.xor_(r9d, r9d);
+        });
+  }
+
+  // For a store that missed: on behind its lookup, with [r9 + r8] its host address, or to `access`.
   Label emit_write() {
-    const Label callout = a_.newLabel();
-    a_.bind(callout);
-    emit_store_general();
-    a_.mov(context(offsetof(BtContext, write_gva), 4), r8d);
-    emit_call(reinterpret_cast<u64>(light_write));
-    a_.mov(context(offsetof(BtContext, continuation), 8), rax);
-    a_.mov(r8d, context(offsetof(BtContext, write_gva), 4));
-    a_.mov(r9, context(offsetof(BtContext, write_r9), 8));
-    a_.mov(r10d, state(offsetof(VcpuState, rip), 4));
-    a_.mov(r11, context(offsetof(BtContext, write_r11), 8));
-    emit_load_flags();
-    emit_load_general();
-    a_.jmp(context(offsetof(BtContext, continuation), 8));
-    return callout;
+    return emit_light(
+        reinterpret_cast<u64>(light_write), [&] { a_.mov(context(offsetof(BtContext, write_gva), 4), r8d); },
+        [&] {
+          a_.mov(r8d, context(offsetof(BtContext, write_gva), 4));
+          a_.mov(r9, context(offsetof(BtContext, write_r9), 8));
+          a_.mov(r10d, state(offsetof(VcpuState, rip), 4));
+          a_.mov(r11, context(offsetof(BtContext, write_r11), 8));
+        });
   }
 
   // Emitter::jump_indirect, once for all.

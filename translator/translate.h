@@ -20,7 +20,8 @@ void translate_moffs(Emitter& emitter, const GuestInstruction& guest);
 void translate_lea(Emitter& emitter, const GuestInstruction& guest);
 void translate_bit_string(Emitter& emitter, const GuestInstruction& guest);
 
-// Of the same, those whose immediate is live (translate_live.cpp).
+// Of the same, those whose immediate is live (translate_live.cpp); and which can be translated so.
+bool takes_live_immediate(const Instruction& insn);
 void translate_live_immediate(Emitter& emitter, const GuestInstruction& guest);
 
 // Strings without REP (translate_string.cpp).

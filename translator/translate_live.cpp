@@ -1,7 +1,6 @@
 // Translations of instructions whose immediate is live: it is loaded from the guest's code bytes.
 #include <Zydis/Zydis.h>
 
-#include "base/check.h"
 #include "translator/translate.h"
 
 namespace ringshift::bt {
@@ -10,44 +9,52 @@ using namespace asmjit::x86;  // NOLINT: register names
 
 namespace {
 
-// The form of the instruction that takes a register, or memory, and a register.
-template <class Destination>
-void emit_operation(Assembler& as, u16 mnemonic, const Destination& to, const Gp& value) {
+// Of instructions with an immediate: that which takes a register in its place; none: there is no such form.
+asmjit::InstId register_form(u16 mnemonic) {
   switch (mnemonic) {
     case ZYDIS_MNEMONIC_MOV:
-      return void(as.mov(to, value));
+      return Inst::kIdMov;
     case ZYDIS_MNEMONIC_ADD:
-      return void(as.add(to, value));
+      return Inst::kIdAdd;
     case ZYDIS_MNEMONIC_OR:
-      return void(as.or_(to, value));
+      return Inst::kIdOr;
     case ZYDIS_MNEMONIC_ADC:
-      return void(as.adc(to, value));
+      return Inst::kIdAdc;
     case ZYDIS_MNEMONIC_SBB:
-      return void(as.sbb(to, value));
+      return Inst::kIdSbb;
     case ZYDIS_MNEMONIC_AND:
-      return void(as.and_(to, value));
+      return Inst::kIdAnd;
     case ZYDIS_MNEMONIC_SUB:
-      return void(as.sub(to, value));
+      return Inst::kIdSub;
     case ZYDIS_MNEMONIC_XOR:
-      return void(as.xor_(to, value));
+      return Inst::kIdXor;
     case ZYDIS_MNEMONIC_CMP:
-      return void(as.cmp(to, value));
+      return Inst::kIdCmp;
     case ZYDIS_MNEMONIC_TEST:
-      return void(as.test(to, value));
+      return Inst::kIdTest;
+    case ZYDIS_MNEMONIC_IMUL:
+      return Inst::kIdImul;
     default:
-      RS_PANIC("no register form: mnemonic {}", mnemonic);
+      return Inst::kIdNone;
   }
 }
 
-// IMUL r, r/m, imm has no form with two other registers: the product is made in r11.
-template <class Source>
-void emit_product(Assembler& as, const Gp& to, const Gp& value, const Source& source) {
-  as.imul(value, source);
-  as.mov(to, value);
+bool register_or_memory(const Operand& operand) {
+  return operand.kind == OperandKind::memory || operand.kind == OperandKind::gpr8 ||
+         operand.kind == OperandKind::gpr16 || operand.kind == OperandKind::gpr32;
 }
 
 }  // namespace
 
+bool takes_live_immediate(const Instruction& insn) {
+  const unsigned operands = insn.mnemonic == ZYDIS_MNEMONIC_IMUL ? 3 : 2;
+  if (insn.map != OpcodeMap::one_byte || insn.operand_count != operands || names_high_byte(insn))
+    return false;
+  if (insn.operands[operands - 1].kind != OperandKind::immediate) return false;
+  return register_or_memory(insn.operands[0]) && register_form(insn.mnemonic) != Inst::kIdNone;
+}
+
+// IMUL r, r/m, imm has no form with two other registers: the product is made in r11.
 void translate_live_immediate(Emitter& emitter, const GuestInstruction& guest) {
   const Instruction& insn = guest.insn;
   const Operand& first = insn.operands[0];
@@ -58,22 +65,17 @@ void translate_live_immediate(Emitter& emitter, const GuestInstruction& guest) {
   if (insn.memory_form()) emitter.begin_memory();
   emitter.load_live(r11, kLiveImmediate);
   const Gp value = sized(r11, size);
-  if (insn.memory_form()) {
-    const Mem operand = emitter.memory(insn, insn.memory_written ? Access::write : Access::read, other.bytes);
-    emitter.prepare_flags(insn);
-    emitter.mark();
-    if (insn.has_prefix(kPrefixLock)) as.lock();
-    if (product)
-      emit_product(as, sized(gpq(first.reg), size), value, operand);
-    else
-      emit_operation(as, insn.mnemonic, operand, value);
+  asmjit::Operand operand = sized(gpq(other.reg), size);
+  if (insn.memory_form())
+    operand = emitter.memory(insn, insn.memory_written ? Access::write : Access::read, other.bytes);
+  emitter.prepare_flags(insn);
+  if (insn.memory_form()) emitter.mark();
+  if (insn.has_prefix(kPrefixLock)) as.lock();
+  if (product) {
+    as.emit(register_form(insn.mnemonic), value, operand);
+    as.mov(sized(gpq(first.reg), size), value);
   } else {
-    emitter.prepare_flags(insn);
-    const Gp operand = sized(gpq(other.reg), size);
-    if (product)
-      emit_product(as, sized(gpq(first.reg), size), value, operand);
-    else
-      emit_operation(as, insn.mnemonic, operand, value);
+    as.emit(register_form(insn.mnemonic), operand, value);
   }
   emitter.settle_flags(insn);
 }

@@ -81,6 +81,8 @@ struct BlockIdentity : BucketHook {
   u16 instructions = 0;
 
   Gpa gpa() const { return pages[0] + first_byte; }
+  // Of guest_bytes, those on the first page.
+  u32 bytes_on_first_page() const { return std::min<u32>(guest_bytes, kPageSize - first_byte); }
   // Of where a block starts, for tables.
   static u64 hash_of(Gpa gpa, ModeKey mode) { return ((gpa ^ mode.hash()) * 0x9e3779b97f4a7c15u) >> 48; }
 };
